@@ -1,0 +1,60 @@
+/* enrol.h - one enrolment: verify, allow, submit, settle
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The one authorisation path for every message type, and the outcome table
+ * of DESIGN.md.  What it needs of the world comes through scep_enrol_ops_t.
+ */
+#ifndef SCEP_ENROL_H
+#define SCEP_ENROL_H
+
+#include "cert.h"
+#include "csr.h"
+#include "message.h"
+#include "policy.h"
+
+/** How the gateway asks who the device is and gets it a certificate. */
+typedef struct scep_enrol_ops_t {
+    void *baton;
+    /** asks the profile's verifiers in order */
+    void (*verify)(void *baton, const scep_verify_request_t *request,
+                   scep_verify_result_t *result, apr_pool_t *p);
+    /** as scep_verifier_provider_t.settle */
+    apr_status_t (*settle)(void *baton, void *token, int spend,
+                           apr_pool_t *p);
+    /** hands the request to the profile's connector */
+    void (*submit)(void *baton, const scep_ca_request_t *request,
+                   scep_ca_result_t *result, apr_pool_t *p);
+} scep_enrol_ops_t;
+
+/** What of a profile an enrolment needs.  The owner keeps it alive. */
+typedef struct scep_enrol_profile_t {
+    const char *name;
+    scep_policy_t policy;
+    unsigned int digests;          /**< allowed in the CSR too */
+    const STACK_OF(X509) *chain;   /**< the CA's: issuing CA first */
+    apr_interval_time_t validity;
+    unsigned int key_usage;
+    const apr_array_header_t *ext_key_usage;
+} scep_enrol_profile_t;
+
+/** What came of it, beside the scep_result_t. */
+typedef struct scep_enrol_answer_t {
+    X509 *certificate;        /**< SUCCESS; lives with the pool */
+    const scep_csr_t *csr;    /**< as far as it was read, or NULL */
+    const char *subject;      /**< for the log, or NULL */
+    const char *sans;         /**< for the log, or NULL */
+    const char *verified_by;  /**< id of what granted it, or NULL */
+    const char *dropped;      /**< extensions left out, or NULL */
+} scep_enrol_answer_t;
+
+/**
+ * Takes a parsed message to its outcome.
+ * @param res  SUCCESS, PENDING or FAILURE, or an HTTP status (503)
+ */
+void scep_enrol_run(const scep_message_t *message,
+                    const scep_enrol_profile_t *profile,
+                    const scep_enrol_ops_t *ops, const scep_alg_t *alg,
+                    apr_time_t now, scep_enrol_answer_t *answer,
+                    scep_result_t *res, apr_pool_t *p);
+
+#endif

@@ -1,0 +1,326 @@
+/* mod_scep.h - the contracts between mod_scep and its providers
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The one installed header.  It serves three kinds of provider, each a
+ * static const table registered in register_hooks with
+ * ap_register_provider(p, GROUP, name, SCEP_PROVIDER_VERSION, &table):
+ *
+ *   scep-ca         a connector to a certification authority
+ *   scep-challenge  a store of one-time challenges
+ *   scep-verifier   a way to decide who is asking
+ *
+ * Callbacks get no request_rec, so that a watchdog can call them, and must
+ * be thread-safe once child_init has run.  Members are only ever appended.
+ */
+#ifndef MOD_SCEP_H
+#define MOD_SCEP_H
+
+#include <apr_network_io.h>
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* httpd's own types, left opaque: the core includes this header too. */
+struct server_rec;
+struct ap_conf_vector_t;
+
+#define SCEP_PROVIDER_VERSION "0"
+#define SCEP_CA_PROVIDER_GROUP "scep-ca"
+#define SCEP_CHALLENGE_PROVIDER_GROUP "scep-challenge"
+#define SCEP_VERIFIER_PROVIDER_GROUP "scep-verifier"
+
+/** failInfo, RFC 8894 section 3.2.1.4. */
+typedef enum {
+    SCEP_FAIL_BAD_ALG = 0,
+    SCEP_FAIL_BAD_MESSAGE_CHECK = 1,
+    SCEP_FAIL_BAD_REQUEST = 2,
+    SCEP_FAIL_BAD_TIME = 3,
+    SCEP_FAIL_BAD_CERT_ID = 4
+} scep_fail_info_t;
+
+/* ------------------------------------------------------------------ */
+/* scep-ca: connectors                                                  */
+
+/** What became of a submission.  The zero value is the careful one. */
+typedef enum {
+    SCEP_CA_UNKNOWN = 0, /**< it may have reached the CA; never resubmit */
+    SCEP_CA_ISSUED,      /**< certificate is set */
+    SCEP_CA_PENDING,     /**< handle and retry_after are set */
+    SCEP_CA_REJECTED,    /**< fail_info and reason are set */
+    SCEP_CA_UNAVAILABLE  /**< nothing reached the CA */
+} scep_ca_outcome_t;
+
+/**
+ * One approved request.  Everything in it belongs to the caller and lives
+ * for the call only.
+ */
+typedef struct scep_ca_request_t {
+    const char *profile;        /**< name of the profile */
+    const char *transaction_id; /**< for the CA's own records */
+    const char *idempotency_key; /**< hex; equal for equal requests */
+    const unsigned char *csr;   /**< the PKCS#10 octets as received */
+    apr_size_t csr_len;
+    const X509_NAME *subject; /**< the approved subject */
+    const unsigned char *spki; /**< DER SubjectPublicKeyInfo of the CSR */
+    apr_size_t spki_len;
+    EVP_PKEY *key; /**< the same key, decoded */
+    /** the approved extensions (subjectAltName and those that the profile's
+     * allow list names), in the CSR's order; may be NULL */
+    const STACK_OF(X509_EXTENSION) *extensions;
+    apr_interval_time_t validity; /**< wanted lifetime; 0: the CA's choice */
+    unsigned int key_usage;       /**< wanted KU_* bits, 0: the CA's choice */
+    /** wanted extended key usages, const ASN1_OBJECT *; may be empty */
+    const apr_array_header_t *ext_key_usage;
+    apr_time_t now; /**< time of the request */
+} scep_ca_request_t;
+
+/** The answer; the caller hands it in zeroed. */
+typedef struct scep_ca_result_t {
+    scep_ca_outcome_t outcome;
+    X509 *certificate; /**< ISSUED: freed with the pool of the call */
+    STACK_OF(X509) * chain; /**< as the CA sent it, may be NULL; ditto */
+    const char *handle;     /**< PENDING: what poll needs, opaque text */
+    apr_interval_time_t retry_after; /**< PENDING, UNAVAILABLE; 0: default */
+    scep_fail_info_t fail_info;      /**< REJECTED */
+    /** REJECTED: the fault lies with the device's request and not with the
+     * gateway's configuration, so its challenge is spent */
+    int device_fault;
+    const char *reason; /**< for the log: what happened, no secret in it */
+} scep_ca_result_t;
+
+/** What check learns from, and may load into, one configured CA. */
+typedef struct scep_ca_setup_t {
+    const char *name;              /**< NAME of <ScepCA connector NAME> */
+    const STACK_OF(X509) *chain;   /**< ScepCAChain: issuing CA first */
+    const struct ap_conf_vector_t *conf; /**< the connector's directives */
+    struct server_rec *server;
+    /**
+     * Loads a private key from a PEM file or an OSSL_STORE URI, asking for
+     * a pass phrase where the run allows it; kept over reloads.
+     * @param key  set to a key that lives as long as the configuration, or
+     *             to NULL where it is encrypted and configtest must not ask
+     * @return NULL, or what is wrong, in words for the administrator
+     */
+    const char *(*load_key)(const struct scep_ca_setup_t *setup,
+                            const char *location, EVP_PKEY **key,
+                            apr_pool_t *p);
+    apr_pool_t *p; /**< lives as long as the configuration */
+} scep_ca_setup_t;
+
+typedef struct scep_ca_provider_t {
+    /**
+     * Checks one <ScepCA> and prepares it.  Runs at configtest too: no
+     * network, no writing.
+     * @param ca  set to the connector's own data, handed to the calls below
+     * @return NULL, or what is wrong and with which directive
+     */
+    const char *(*check)(const scep_ca_setup_t *setup, void **ca);
+
+    /** Prepares a child process; optional. */
+    apr_status_t (*child_init)(void *ca, struct server_rec *s, apr_pool_t *p);
+
+    /** Asks for a certificate.  All that it has to say is in *result. */
+    void (*submit)(void *ca, const scep_ca_request_t *request,
+                   scep_ca_result_t *result, apr_pool_t *p);
+
+    /** Asks what became of a pending request; optional. */
+    void (*poll)(void *ca, const char *handle, scep_ca_result_t *result,
+                 apr_pool_t *p);
+
+    /** Fetches the CA's current chain, issuing CA first; optional. */
+    apr_status_t (*ca_chain)(void *ca, STACK_OF(X509) * *chain,
+                             apr_pool_t *p);
+
+    /** Fetches the CA's current CRL; optional. */
+    apr_status_t (*crl)(void *ca, X509_CRL **crl, apr_pool_t *p);
+
+    /**
+     * Revokes; optional.
+     * @param reason  CRLReason, RFC 5280 section 5.3.1
+     */
+    apr_status_t (*revoke)(void *ca, const X509 *certificate, int reason,
+                           const char **error, apr_pool_t *p);
+
+    /** Says whether the CA answers; optional. */
+    apr_status_t (*health)(void *ca, const char **text, apr_pool_t *p);
+} scep_ca_provider_t;
+
+/* ------------------------------------------------------------------ */
+/* scep-challenge: stores                                               */
+
+/** Why a claim was refused, or that it was granted (0 never is). */
+typedef enum {
+    SCEP_CHALLENGE_ERROR = 0, /**< the store failed: a refusal */
+    SCEP_CHALLENGE_CLAIMED,   /**< granted: commit or release follows */
+    SCEP_CHALLENGE_NOT_FOUND,
+    SCEP_CHALLENGE_EXPIRED,
+    SCEP_CHALLENGE_REVOKED,
+    SCEP_CHALLENGE_SPENT,     /**< used before: a sign of a leak */
+    SCEP_CHALLENGE_BUSY,      /**< another transaction is using it */
+    SCEP_CHALLENGE_BOUND_PROFILE,
+    SCEP_CHALLENGE_BOUND_SUBJECT,
+    SCEP_CHALLENGE_BOUND_SAN,
+    SCEP_CHALLENGE_BOUND_DEVICE,
+    SCEP_CHALLENGE_BOUND_NETWORK
+} scep_challenge_outcome_t;
+
+typedef enum {
+    SCEP_CHALLENGE_STATE_NONE = 0,
+    SCEP_CHALLENGE_STATE_ISSUED,
+    SCEP_CHALLENGE_STATE_CLAIMED,
+    SCEP_CHALLENGE_STATE_SPENT,
+    SCEP_CHALLENGE_STATE_EXPIRED,
+    SCEP_CHALLENGE_STATE_REVOKED
+} scep_challenge_state_t;
+
+/** 16 hexadecimal digits and a NUL; names a challenge, is not secret. */
+#define SCEP_CHALLENGE_ID_SIZE 17
+/** Longest requester that a store keeps, without the NUL. */
+#define SCEP_CHALLENGE_REQUESTER_MAX 31
+
+/** What a new challenge permits.  A binding that is NULL binds nothing. */
+typedef struct scep_challenge_spec_t {
+    const char *secret;  /**< the one-time password itself */
+    const char *profile; /**< always set */
+    const char *subject; /**< canonical, scep_name_canonical() */
+    const char *sans;    /**< canonical, scep_san_canonical(); "" binds to
+                              "no SAN at all" */
+    const char *device;  /**< device id */
+    const char *requester; /**< who asked, cut to what the store keeps */
+    apr_time_t created;
+    apr_time_t expires; /**< whole seconds count */
+} scep_challenge_spec_t;
+
+/** What is known of the request that presents a challenge. */
+typedef struct scep_challenge_facts_t {
+    const char *profile;
+    const char *subject; /**< canonical */
+    const char *sans;    /**< canonical; "" where there is none */
+    const char *device;  /**< NULL where unknown */
+    /** names the transaction: transactionID, CSR and signer digested */
+    unsigned char transaction[32];
+} scep_challenge_facts_t;
+
+/** A granted claim; opaque but for id. */
+typedef struct scep_challenge_claim_t {
+    char id[SCEP_CHALLENGE_ID_SIZE];
+    apr_uint64_t token[2];
+} scep_challenge_claim_t;
+
+/** One row of a listing. */
+typedef struct scep_challenge_info_t {
+    char id[SCEP_CHALLENGE_ID_SIZE];
+    scep_challenge_state_t state;
+    apr_time_t created;
+    apr_time_t expires;
+    char requester[SCEP_CHALLENGE_REQUESTER_MAX + 1];
+    int bound_subject, bound_sans, bound_device, bound_network;
+    const char *profile; /**< the name, if among those that were asked for */
+} scep_challenge_info_t;
+
+typedef struct scep_challenge_stats_t {
+    apr_uint64_t capacity; /**< live challenges that the store can hold */
+    apr_uint64_t live;     /**< issued or claimed, not expired */
+    apr_uint64_t bytes;    /**< of memory or disk */
+} scep_challenge_stats_t;
+
+typedef struct scep_challenge_provider_t {
+    /**
+     * Parses the text between the store's parentheses.
+     * @return NULL, or what is wrong with it
+     */
+    const char *(*create)(void **store, const char *name, const char *args,
+                          apr_pool_t *pconf);
+    /** In the parent, before children exist; may write state_dir. */
+    apr_status_t (*open)(void *store, const char *state_dir,
+                         struct server_rec *s, apr_pool_t *pconf);
+    apr_status_t (*child_init)(void *store, struct server_rec *s,
+                               apr_pool_t *p);
+    /** @return APR_SUCCESS; APR_ENOSPC: full; APR_EEXIST: secret in use */
+    apr_status_t (*issue)(void *store, const scep_challenge_spec_t *spec,
+                          char id[SCEP_CHALLENGE_ID_SIZE], apr_pool_t *p);
+    /**
+     * Takes the challenge for one transaction until lease has passed.
+     * Claiming again within the lease is BUSY, also for the same
+     * transaction: its first request is still being worked on.
+     */
+    scep_challenge_outcome_t (*claim)(void *store, const char *secret,
+                                      const scep_challenge_facts_t *facts,
+                                      apr_time_t now,
+                                      apr_interval_time_t lease,
+                                      scep_challenge_claim_t *claim,
+                                      apr_pool_t *p);
+    /** Spends it.  APR_EGENERAL: the lease was lost; deliver nothing. */
+    apr_status_t (*commit)(void *store, const scep_challenge_claim_t *claim,
+                           apr_pool_t *p);
+    /** Gives it back, as good as before. */
+    apr_status_t (*release)(void *store, const scep_challenge_claim_t *claim,
+                            apr_pool_t *p);
+    /** @return APR_SUCCESS; APR_NOTFOUND; APR_EBUSY: claimed just now */
+    apr_status_t (*revoke)(void *store, const char *id, apr_time_t now,
+                           apr_pool_t *p);
+    /**
+     * Walks the challenges.
+     * @param visit  called for each, stops the walk by returning non-zero
+     * @param profiles  names that info->profile is looked up in, char *
+     */
+    apr_status_t (*list)(void *store, apr_time_t now,
+                         const apr_array_header_t *profiles,
+                         int (*visit)(void *baton,
+                                      const scep_challenge_info_t *info),
+                         void *baton, apr_pool_t *p);
+    apr_status_t (*stats)(void *store, apr_time_t now,
+                          scep_challenge_stats_t *stats, apr_pool_t *p);
+    /** Periodic work: reclaims what has expired, makes changes durable. */
+    apr_status_t (*maintain)(void *store, apr_time_t now, apr_pool_t *p);
+} scep_challenge_provider_t;
+
+/* ------------------------------------------------------------------ */
+/* scep-verifier: who is asking?                                        */
+
+typedef enum {
+    SCEP_VERIFY_REFUSED = 0,
+    SCEP_VERIFY_GRANTED, /**< settle follows, once */
+    SCEP_VERIFY_PASS,    /**< not for this verifier: ask the next one */
+    SCEP_VERIFY_ERROR    /**< cannot tell now: the device may try again */
+} scep_verify_outcome_t;
+
+typedef struct scep_verify_result_t {
+    scep_verify_outcome_t outcome;
+    void *token;        /**< for settle */
+    const char *id;     /**< GRANTED: names what granted it, for the log */
+    const char *reason; /**< otherwise: why, for the log */
+    int breach;         /**< REFUSED: a spent secret came again */
+} scep_verify_result_t;
+
+typedef struct scep_verify_request_t {
+    const char *challenge; /**< NULL where the CSR has none */
+    scep_challenge_facts_t facts;
+    X509 *signer;
+    apr_time_t now;
+} scep_verify_request_t;
+
+typedef struct scep_verifier_provider_t {
+    void (*verify)(void *verifier, const scep_verify_request_t *request,
+                   scep_verify_result_t *result, apr_pool_t *p);
+    /**
+     * Ends what verify granted.
+     * @param spend  non-zero: a certificate was made; zero: as if never asked
+     * @return APR_SUCCESS; else, when spending: deliver nothing
+     */
+    apr_status_t (*settle)(void *verifier, void *token, int spend,
+                           apr_pool_t *p);
+} scep_verifier_provider_t;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

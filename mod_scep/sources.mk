@@ -1,0 +1,29 @@
+# sources.mk - the core library and the module
+# SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += libscepcore.la
+libscepcore_la_SOURCES = \
+	%D%/mod_scep.h \
+	%D%/core/alg.c %D%/core/alg.h \
+	%D%/core/cert.c %D%/core/cert.h \
+	%D%/core/challenge_table.c %D%/core/challenge_table.h \
+	%D%/core/csr.c %D%/core/csr.h \
+	%D%/core/enrol.c %D%/core/enrol.h \
+	%D%/core/message.h \
+	%D%/core/message_build.c %D%/core/message_parse.c \
+	%D%/core/name.c %D%/core/name.h \
+	%D%/core/oid.c %D%/core/oid.h \
+	%D%/core/policy.c %D%/core/policy.h \
+	%D%/core/query.c %D%/core/query.h \
+	%D%/core/result.c %D%/core/result.h
+libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
+
+module_LTLIBRARIES += mod_scep.la
+mod_scep_la_SOURCES = \
+	%D%/httpd/mod_scep.c
+mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+mod_scep_la_LDFLAGS = -module -avoid-version -shared \
+	-export-symbols-regex '^scep_module$$'
+mod_scep_la_LIBADD = libscepcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS)
+
+include_HEADERS = %D%/mod_scep.h
