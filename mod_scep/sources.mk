@@ -3,13 +3,15 @@
 noinst_LTLIBRARIES += libscepcore.la
 libscepcore_la_SOURCES = \
 	%D%/mod_scep.h \
-	%D%/core/alg.c %D%/core/alg.h \
+	%D%/core/alg.c %D%/core/alg.h %D%/core/alg_key.c \
 	%D%/core/cert.c %D%/core/cert.h \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
-	%D%/core/message.h \
-	%D%/core/message_build.c %D%/core/message_parse.c \
+	%D%/core/message.h %D%/core/message_asn1.c %D%/core/message_asn1.h \
+	%D%/core/message_build.c %D%/core/message_decrypt.c \
+	%D%/core/message_envelope.c %D%/core/message_parse.c \
+	%D%/core/message_verify.c \
 	%D%/core/name.c %D%/core/name.h \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h \

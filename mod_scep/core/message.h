@@ -60,15 +60,23 @@ typedef struct scep_message_t {
     const char *transaction_id; /**< NUL-terminated UTF-8, or NULL */
     unsigned char sender_nonce[SCEP_NONCE_MAX];
     apr_size_t sender_nonce_len; /**< 0: absent */
-    unsigned int digest;         /**< SCEP_DIGEST_*; 0: unknown */
-    unsigned int cipher;         /**< SCEP_CIPHER_*; 0: unknown or none */
+    unsigned int digest;         /**< SCEP_DIGEST_*; 0: none allowed */
+    unsigned int cipher;         /**< SCEP_CIPHER_*; 0: none allowed */
     scep_transport_t transport;
-    X509 *signer;       /**< certificate that signed the request */
-    EVP_PKEY *signer_key; /**< its key, owned by signer */
+    /** the signer's certificate names itself as its issuer.  No more than a
+     * hint: its own signature is not looked at, whoever made the request
+     * could have made that too */
+    int self_signed;
+    /** certificate that signed the request; NULL where self_signed: such a
+     * certificate says nothing but its key, and reading it costs 90 us */
+    X509 *signer;
+    EVP_PKEY *signer_key; /**< its key, verified the request; in the pool */
     /** DER SubjectPublicKeyInfo of the signer */
     const unsigned char *signer_spki;
     apr_size_t signer_spki_len;
-    int self_signed;    /**< the signer's certificate is signed by its key */
+    /** DER IssuerAndSerialNumber of the signer: names it in the reply */
+    const unsigned char *signer_id;
+    apr_size_t signer_id_len;
     const unsigned char *data; /**< decrypted messageData; cleansed with pool */
     apr_size_t data_len;
 } scep_message_t;

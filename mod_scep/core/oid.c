@@ -1,0 +1,51 @@
+/* oid.c - SCEP's attribute types, as objects outside OpenSSL's table
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "oid.h"
+
+#include <openssl/err.h>
+
+/* Verisign's arc, RFC 8894 section 3.2.1 */
+#define VERISIGN_ATTRIBUTES "2.16.840.1.113733.1.9."
+
+static apr_status_t free_objects(void *baton)
+{
+    scep_oid_t *oid = baton;
+
+    ASN1_OBJECT_free(oid->message_type);
+    ASN1_OBJECT_free(oid->pki_status);
+    ASN1_OBJECT_free(oid->fail_info);
+    ASN1_OBJECT_free(oid->sender_nonce);
+    ASN1_OBJECT_free(oid->recipient_nonce);
+    ASN1_OBJECT_free(oid->transaction_id);
+    ASN1_OBJECT_free(oid->fail_info_text);
+    return APR_SUCCESS;
+}
+
+apr_status_t scep_oid_create(const scep_oid_t **oid, apr_pool_t *p)
+{
+    scep_oid_t *made = apr_pcalloc(p, sizeof(*made));
+    const struct {
+        ASN1_OBJECT **object;
+        const char *text;
+    } list[] = {
+        { &made->message_type, VERISIGN_ATTRIBUTES "2" },
+        { &made->pki_status, VERISIGN_ATTRIBUTES "3" },
+        { &made->fail_info, VERISIGN_ATTRIBUTES "4" },
+        { &made->sender_nonce, VERISIGN_ATTRIBUTES "5" },
+        { &made->recipient_nonce, VERISIGN_ATTRIBUTES "6" },
+        { &made->transaction_id, VERISIGN_ATTRIBUTES "7" },
+        { &made->fail_info_text, "1.3.6.1.5.5.7.24.1" },
+    };
+
+    apr_pool_cleanup_register(p, made, free_objects, apr_pool_cleanup_null);
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        *list[i].object = OBJ_txt2obj(list[i].text, 1);
+        if (*list[i].object == NULL) {
+            ERR_clear_error();
+            return APR_ENOMEM;
+        }
+    }
+    *oid = made;
+    return APR_SUCCESS;
+}
