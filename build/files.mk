@@ -1,7 +1,8 @@
 # files.mk - installing, checking under sanitizers and Valgrind
 # SPDX-License-Identifier: Apache-2.0
 dist_noinst_SCRIPTS = %D%/setup %D%/make %D%/sandbox %D%/quickstart \
-	%D%/check %D%/tally %D%/pytest %D%/check-asan %D%/check-valgrind
+	%D%/check %D%/tally %D%/pytest %D%/check-asan %D%/check-valgrind \
+	%D%/valgrind-report
 EXTRA_DIST += .ci/run %D%/valgrind.supp
 
 # httpd loads the .so; libtool's .la beside it only confuses.
@@ -35,4 +36,4 @@ check-valgrind: all
 	    '$(abs_builddir)'
 
 clean-local:
-	rm -rf _asan valgrind
+	rm -rf _asan _valgrind
