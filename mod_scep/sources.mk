@@ -12,7 +12,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \
-	%D%/core/name.c %D%/core/name.h \
+	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h \
 	%D%/core/query.c %D%/core/query.h \

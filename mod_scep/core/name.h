@@ -19,11 +19,28 @@ typedef enum {
     SCEP_SAN_OTHER = 1 << 8    /**< any other otherName, x400, EDI */
 } scep_san_type_t;
 
+/** Windows reads an account's SID out of a URI that begins so. */
+#define SCEP_SID_PREFIX "tag:microsoft.com,2022-09-14:sid:"
+
 #define SCEP_SANS_DEFAULT \
     (SCEP_SAN_DNS | SCEP_SAN_IP | SCEP_SAN_EMAIL | SCEP_SAN_URI)
 
 /** One bit for "dns", "ip", "email", "uri", "upn", "sid", ...; 0 unknown. */
 unsigned int scep_name_san_type(const char *word);
+
+/**
+ * The text of a character string of any type as UTF-8; T61String is read as
+ * Latin-1, as every client means it.
+ * @param string  may be NULL
+ * @return NULL where it is no character string, malformed, or has a NUL
+ */
+const char *scep_name_utf8(const ASN1_STRING *string, apr_pool_t *p);
+
+/** The string in a value of any type, NULL where it holds none. */
+ASN1_STRING *scep_name_string_of(const ASN1_TYPE *value);
+
+/** The name of an OID as OpenSSL knows it, or dotted numbers. */
+const char *scep_name_oid_text(const ASN1_OBJECT *oid, apr_pool_t *p);
 
 /** A name as RFC 4514 text, UTF-8, most specific first, for log and list. */
 const char *scep_name_text(const X509_NAME *name, apr_pool_t *p);
@@ -50,8 +67,17 @@ const char *scep_name_parse(X509_NAME **name, const char *text,
 /** The bit of one GeneralName. */
 unsigned int scep_name_san_type_of(const GENERAL_NAME *gn);
 
+/** One SAN for people; control characters and separators are escaped. */
+const char *scep_name_san_text(const GENERAL_NAME *gn, apr_pool_t *p);
+
 /** A set of SANs for people: "dns:a.example, ip:192.0.2.1". */
 const char *scep_name_sans_text(const GENERAL_NAMES *sans, apr_pool_t *p);
+
+/**
+ * The canonical form of one SAN.
+ * @return NULL where its value is malformed
+ */
+const char *scep_name_san_canonical(const GENERAL_NAME *gn, apr_pool_t *p);
 
 /**
  * The canonical form of a SAN set: each as type and value (DNS names and
@@ -64,7 +90,8 @@ const char *scep_name_sans_canonical(const GENERAL_NAMES *sans,
 
 /**
  * The same from what an administrator wrote: "dns:a", "ip:192.0.2.1",
- * "email:x@y", "uri:...", "upn:...".
+ * "email:x@y", "uri:...", "upn:...", "sid:S-1-5-...", "rid:1.2.3",
+ * "dirname:CN=x".
  * @param words  array of const char *
  * @param error  set to what is wrong where the answer is NULL
  */
