@@ -1,2 +1,7 @@
-# files.mk - what make needs to know of this directory
+# files.mk - sample configuration, installed as documentation
 # SPDX-License-Identifier: Apache-2.0
+confdir = $(docdir)/conf
+dist_conf_DATA = %D%/scep.load %D%/scep.conf %D%/scep_ca_openssl.load \
+	%D%/scep_ca_openssl.conf
+examplesdir = $(docdir)/conf/examples
+dist_examples_DATA = %D%/examples/local-ca-gateway.conf

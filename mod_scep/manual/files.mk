@@ -1,2 +1,5 @@
-# files.mk - what make needs to know of this directory
+# files.mk - the manual
 # SPDX-License-Identifier: Apache-2.0
+manualdir = $(docdir)/manual
+dist_manual_DATA = %D%/directives.md %D%/errors.md %D%/admin-api.md \
+	%D%/operations.md %D%/security.md
