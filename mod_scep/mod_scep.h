@@ -62,12 +62,12 @@ typedef enum {
  * for the call only.
  */
 typedef struct scep_ca_request_t {
-    const char *profile;        /**< name of the profile */
-    const char *transaction_id; /**< for the CA's own records */
+    const char *profile;         /**< name of the profile */
+    const char *transaction_id;  /**< for the CA's own records */
     const char *idempotency_key; /**< hex; equal for equal requests */
-    const unsigned char *csr;   /**< the PKCS#10 octets as received */
+    const unsigned char *csr;    /**< the PKCS#10 octets as received */
     apr_size_t csr_len;
-    const X509_NAME *subject; /**< the approved subject */
+    const X509_NAME *subject;  /**< the approved subject */
     const unsigned char *spki; /**< DER SubjectPublicKeyInfo of the CSR */
     apr_size_t spki_len;
     EVP_PKEY *key; /**< the same key, decoded */
@@ -84,9 +84,9 @@ typedef struct scep_ca_request_t {
 /** The answer; the caller hands it in zeroed. */
 typedef struct scep_ca_result_t {
     scep_ca_outcome_t outcome;
-    X509 *certificate; /**< ISSUED: freed with the pool of the call */
-    STACK_OF(X509) * chain; /**< as the CA sent it, may be NULL; ditto */
-    const char *handle;     /**< PENDING: what poll needs, opaque text */
+    X509 *certificate;     /**< ISSUED: freed with the pool of the call */
+    STACK_OF(X509) *chain; /**< as the CA sent it, may be NULL; ditto */
+    const char *handle;    /**< PENDING: what poll needs, opaque text */
     apr_interval_time_t retry_after; /**< PENDING, UNAVAILABLE; 0: default */
     scep_fail_info_t fail_info;      /**< REJECTED */
     /** REJECTED: the fault lies with the device's request and not with the
@@ -97,8 +97,8 @@ typedef struct scep_ca_result_t {
 
 /** What check learns from, and may load into, one configured CA. */
 typedef struct scep_ca_setup_t {
-    const char *name;              /**< NAME of <ScepCA connector NAME> */
-    const STACK_OF(X509) *chain;   /**< ScepCAChain: issuing CA first */
+    const char *name;            /**< NAME of <ScepCA connector NAME> */
+    const STACK_OF(X509) *chain; /**< ScepCAChain: issuing CA first */
     const struct ap_conf_vector_t *conf; /**< the connector's directives */
     struct server_rec *server;
     /**
@@ -135,8 +135,7 @@ typedef struct scep_ca_provider_t {
                  apr_pool_t *p);
 
     /** Fetches the CA's current chain, issuing CA first; optional. */
-    apr_status_t (*ca_chain)(void *ca, STACK_OF(X509) * *chain,
-                             apr_pool_t *p);
+    apr_status_t (*ca_chain)(void *ca, STACK_OF(X509) **chain, apr_pool_t *p);
 
     /** Fetches the CA's current CRL; optional. */
     apr_status_t (*crl)(void *ca, X509_CRL **crl, apr_pool_t *p);
@@ -162,8 +161,8 @@ typedef enum {
     SCEP_CHALLENGE_NOT_FOUND,
     SCEP_CHALLENGE_EXPIRED,
     SCEP_CHALLENGE_REVOKED,
-    SCEP_CHALLENGE_SPENT,     /**< used before: a sign of a leak */
-    SCEP_CHALLENGE_BUSY,      /**< another transaction is using it */
+    SCEP_CHALLENGE_SPENT, /**< used before: a sign of a leak */
+    SCEP_CHALLENGE_BUSY,  /**< another transaction is using it */
     SCEP_CHALLENGE_BOUND_PROFILE,
     SCEP_CHALLENGE_BOUND_SUBJECT,
     SCEP_CHALLENGE_BOUND_SAN,
@@ -187,12 +186,12 @@ typedef enum {
 
 /** What a new challenge permits.  A binding that is NULL binds nothing. */
 typedef struct scep_challenge_spec_t {
-    const char *secret;  /**< the one-time password itself */
-    const char *profile; /**< always set */
-    const char *subject; /**< canonical, scep_name_canonical() */
-    const char *sans;    /**< canonical, scep_san_canonical(); "" binds to
-                              "no SAN at all" */
-    const char *device;  /**< device id */
+    const char *secret;    /**< the one-time password itself */
+    const char *profile;   /**< always set */
+    const char *subject;   /**< canonical, scep_name_canonical() */
+    const char *sans;      /**< canonical, scep_san_canonical(); "" binds to
+                                "no SAN at all" */
+    const char *device;    /**< device id */
     const char *requester; /**< who asked, cut to what the store keeps */
     apr_time_t created;
     apr_time_t expires; /**< whole seconds count */

@@ -8,7 +8,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
-	%D%/core/message.h %D%/core/message_asn1.c %D%/core/message_asn1.h \
+	%D%/core/message.h %D%/core/message_asn1.c %D%/core/message_private.h \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \
@@ -21,8 +21,26 @@ libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
-	%D%/httpd/mod_scep.c
-mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+	%D%/httpd/admin.c %D%/httpd/admin.h \
+	%D%/httpd/admin_challenges.c \
+	%D%/httpd/challenge_shm.c %D%/httpd/challenge_shm.h \
+	%D%/httpd/check.c \
+	%D%/httpd/conf.c %D%/httpd/conf.h \
+	%D%/httpd/directives.c \
+	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
+	%D%/httpd/handler.c %D%/httpd/handler.h \
+	%D%/httpd/http.c %D%/httpd/http.h \
+	%D%/httpd/json.c %D%/httpd/json.h \
+	%D%/httpd/keys.c %D%/httpd/keys.h \
+	%D%/httpd/log.h \
+	%D%/httpd/mod_scep.c \
+	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
+	%D%/httpd/providers.h \
+	%D%/httpd/section.c \
+	%D%/httpd/verifier_otp.c \
+	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
+mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
+	-DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
 mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 mod_scep_la_LDFLAGS = -module -avoid-version -shared \
 	-export-symbols-regex '^scep_module$$'

@@ -19,8 +19,7 @@ typedef struct scep_enrol_ops_t {
     void (*verify)(void *baton, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p);
     /** as scep_verifier_provider_t.settle */
-    apr_status_t (*settle)(void *baton, void *token, int spend,
-                           apr_pool_t *p);
+    apr_status_t (*settle)(void *baton, void *token, int spend, apr_pool_t *p);
     /** hands the request to the profile's connector */
     void (*submit)(void *baton, const scep_ca_request_t *request,
                    scep_ca_result_t *result, apr_pool_t *p);
@@ -30,8 +29,8 @@ typedef struct scep_enrol_ops_t {
 typedef struct scep_enrol_profile_t {
     const char *name;
     scep_policy_t policy;
-    unsigned int digests;          /**< allowed in the CSR too */
-    const STACK_OF(X509) *chain;   /**< the CA's: issuing CA first */
+    unsigned int digests;        /**< allowed in the CSR too */
+    const STACK_OF(X509) *chain; /**< the CA's: issuing CA first */
     apr_interval_time_t validity;
     unsigned int key_usage;
     const apr_array_header_t *ext_key_usage;
@@ -39,12 +38,12 @@ typedef struct scep_enrol_profile_t {
 
 /** What came of it, beside the scep_result_t. */
 typedef struct scep_enrol_answer_t {
-    X509 *certificate;        /**< SUCCESS; lives with the pool */
-    const scep_csr_t *csr;    /**< as far as it was read, or NULL */
-    const char *subject;      /**< for the log, or NULL */
-    const char *sans;         /**< for the log, or NULL */
-    const char *verified_by;  /**< id of what granted it, or NULL */
-    const char *dropped;      /**< extensions left out, or NULL */
+    X509 *certificate;       /**< SUCCESS; lives with the pool */
+    const scep_csr_t *csr;   /**< as far as it was read, or NULL */
+    const char *subject;     /**< for the log, or NULL */
+    const char *sans;        /**< for the log, or NULL */
+    const char *verified_by; /**< id of what granted it, or NULL */
+    const char *dropped;     /**< extensions left out, or NULL */
 } scep_enrol_answer_t;
 
 /**

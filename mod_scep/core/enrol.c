@@ -1,0 +1,268 @@
+/* enrol.c - one enrolment: verify, allow, submit, settle
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "enrol.h"
+
+#include <apr_strings.h>
+
+/* What the steps below share. */
+typedef struct enrol_t {
+    const scep_message_t *message;
+    const scep_enrol_profile_t *profile;
+    const scep_enrol_ops_t *ops;
+    const scep_alg_t *alg;
+    apr_time_t now;
+    scep_csr_t *csr;
+    scep_policy_answer_t allowed;
+    scep_verify_request_t who;
+    scep_verify_result_t verdict;
+    scep_enrol_answer_t *answer;
+    scep_result_t *res;
+    apr_pool_t *p;
+} enrol_t;
+
+/* Every messageType is refused here unless it is named: default deny. */
+static apr_status_t check_type(const enrol_t *enrol)
+{
+    switch (enrol->message->type) {
+    case SCEP_TYPE_PKCS_REQ:
+        return APR_SUCCESS;
+    case SCEP_TYPE_CERT_POLL:
+        return scep_result_fail(enrol->res, enrol->p,
+                                SCEP_REASON_NO_TRANSACTION,
+                                "CertPoll for a transaction that is not "
+                                "known");
+    case SCEP_TYPE_RENEWAL_REQ:
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
+                                "RenewalReq, and renewal is not offered");
+    default:
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
+                                "messageType %d is not served",
+                                enrol->message->type);
+    }
+}
+
+/*
+ * A PKCSReq is signed by the key that it asks a certificate for.  Without
+ * this, whoever sees a CSR could have it enveloped to a key of their own.
+ */
+static apr_status_t read_csr(enrol_t *enrol)
+{
+    const scep_message_t *message = enrol->message;
+    apr_status_t rv =
+        scep_csr_parse(&enrol->csr, message->data, message->data_len,
+                       message->signer_key, message->signer_spki,
+                       message->signer_spki_len, enrol->res, enrol->p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    enrol->answer->csr = enrol->csr;
+    enrol->answer->subject = scep_name_text(enrol->csr->subject, enrol->p);
+    enrol->answer->sans = scep_name_sans_text(enrol->csr->sans, enrol->p);
+    rv = scep_csr_verify(enrol->csr, enrol->profile->digests, enrol->alg,
+                         enrol->res, enrol->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (enrol->csr->spki_len != message->signer_spki_len ||
+        memcmp(enrol->csr->spki, message->signer_spki, enrol->csr->spki_len)) {
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_SIGNER,
+                                "the request is signed by another key than "
+                                "the CSR's");
+    }
+    rv = scep_alg_key_check(&enrol->profile->policy.keys, enrol->csr->key,
+                            enrol->res, enrol->p);
+    return rv == APR_SUCCESS
+               ? scep_message_can_reply(message, enrol->res, enrol->p)
+               : rv;
+}
+
+static int digest_part(EVP_MD_CTX *ctx, const void *data, apr_size_t len)
+{
+    unsigned char length[8];
+
+    for (int i = 0; i < 8; i++) {
+        length[i] = (unsigned char)((apr_uint64_t)len >> (56 - 8 * i));
+    }
+    return EVP_DigestUpdate(ctx, length, sizeof(length)) &&
+           EVP_DigestUpdate(ctx, data, len);
+}
+
+/* One name for (profile, transactionID, CSR); the signer is "self". */
+static apr_status_t name_transaction(enrol_t *enrol)
+{
+    const char *profile = enrol->profile->name;
+    const char *id = enrol->message->transaction_id;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int good =
+        ctx &&
+        EVP_DigestInit_ex(ctx, scep_alg_md(enrol->alg, SCEP_DIGEST_SHA256),
+                          NULL) &&
+        digest_part(ctx, profile, strlen(profile)) &&
+        digest_part(ctx, id, strlen(id)) &&
+        digest_part(ctx, enrol->csr->der, enrol->csr->der_len) &&
+        digest_part(ctx, "self", 4) &&
+        EVP_DigestFinal_ex(ctx, enrol->who.facts.transaction, NULL);
+
+    EVP_MD_CTX_free(ctx);
+    return good ? APR_SUCCESS
+                : scep_result_fail(enrol->res, enrol->p, SCEP_REASON_INTERNAL,
+                                   "digest of the transaction");
+}
+
+static apr_status_t gather_facts(enrol_t *enrol)
+{
+    scep_challenge_facts_t *facts = &enrol->who.facts;
+
+    enrol->who.challenge = enrol->csr->challenge;
+    enrol->who.signer = enrol->message->signer;
+    enrol->who.now = enrol->now;
+    facts->profile = enrol->profile->name;
+    facts->subject = scep_name_canonical(enrol->csr->subject, enrol->p);
+    facts->sans = scep_name_sans_canonical(enrol->csr->sans, enrol->p);
+    if (!facts->subject || !facts->sans) {
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CSR,
+                                "the %s has a malformed value",
+                                facts->subject ? "subjectAltName" : "subject");
+    }
+    return name_transaction(enrol);
+}
+
+static apr_status_t verify(enrol_t *enrol)
+{
+    scep_verify_result_t *verdict = &enrol->verdict;
+    const char *reason;
+
+    enrol->ops->verify(enrol->ops->baton, &enrol->who, verdict, enrol->p);
+    reason = verdict->reason ? verdict->reason : "nobody granted it";
+    switch (verdict->outcome) {
+    case SCEP_VERIFY_GRANTED:
+        enrol->answer->verified_by = verdict->id;
+        return APR_SUCCESS;
+    case SCEP_VERIFY_ERROR:
+        return scep_result_fail(enrol->res, enrol->p,
+                                SCEP_REASON_VERIFIER_DOWN, "%s", reason);
+    default:
+        return scep_result_fail(enrol->res, enrol->p,
+                                verdict->breach ? SCEP_REASON_BREACH
+                                                : SCEP_REASON_CHALLENGE,
+                                "%s", reason);
+    }
+}
+
+static void submit(enrol_t *enrol, scep_ca_result_t *result)
+{
+    const scep_csr_t *csr = enrol->csr;
+    char *key = apr_palloc(enrol->p, 65);
+    scep_ca_request_t request = {
+        .profile = enrol->profile->name,
+        .transaction_id = enrol->message->transaction_id,
+        .idempotency_key = key,
+        .csr = csr->der,
+        .csr_len = csr->der_len,
+        .subject = csr->subject,
+        .spki = csr->spki,
+        .spki_len = csr->spki_len,
+        .key = csr->key,
+        .extensions = enrol->allowed.extensions,
+        .validity = enrol->profile->validity,
+        .key_usage = enrol->profile->key_usage,
+        .ext_key_usage = enrol->profile->ext_key_usage,
+        .now = enrol->now,
+    };
+
+    for (int i = 0; i < 32; i++) {
+        apr_snprintf(key + 2 * i, 3, "%02x", enrol->who.facts.transaction[i]);
+    }
+    enrol->ops->submit(enrol->ops->baton, &request, result, enrol->p);
+}
+
+/* Turns the connector's word into ours.  Returns whether it is spent. */
+static int judge(enrol_t *enrol, scep_ca_result_t *result)
+{
+    const char *reason = result->reason ? result->reason : "no reason given";
+    const char *fault;
+
+    switch (result->outcome) {
+    case SCEP_CA_ISSUED:
+        fault =
+            result->certificate
+                ? scep_cert_check_issued(result->certificate, enrol->csr->spki,
+                                         enrol->csr->spki_len,
+                                         enrol->profile->chain, enrol->now,
+                                         enrol->p)
+                : "there is none";
+        if (fault) {
+            scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_BAD_CERT,
+                             "the certificate that the CA gave: %s", fault);
+        }
+        return 1;
+    case SCEP_CA_PENDING:
+    case SCEP_CA_UNKNOWN:
+        enrol->res->status = SCEP_STATUS_PENDING;
+        enrol->res->detail = reason;
+        return 1;
+    case SCEP_CA_REJECTED:
+        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_REJECTED, "%s",
+                         reason);
+        enrol->res->fail_info = result->fail_info;
+        return result->device_fault;
+    case SCEP_CA_UNAVAILABLE:
+        break;
+    }
+    scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_DOWN, "%s", reason);
+    if (result->retry_after) {
+        enrol->res->retry_after = result->retry_after;
+    }
+    return 0;
+}
+
+/* From here on the grant is held and must be settled exactly once. */
+static void decide(enrol_t *enrol)
+{
+    const scep_enrol_ops_t *ops = enrol->ops;
+    scep_ca_result_t result = { 0 };
+    int spend = 0;
+
+    if (scep_policy_apply(&enrol->profile->policy, enrol->csr, &enrol->allowed,
+                          enrol->res, enrol->p) == APR_SUCCESS) {
+        enrol->answer->dropped = enrol->allowed.dropped;
+        submit(enrol, &result);
+        spend = judge(enrol, &result);
+    }
+    if (ops->settle(ops->baton, enrol->verdict.token, spend, enrol->p) !=
+            APR_SUCCESS &&
+        spend) {
+        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CHALLENGE,
+                         "the hold on the challenge was lost while the CA "
+                         "worked; what it made is not delivered");
+        return;
+    }
+    if (enrol->res->reason == SCEP_REASON_NONE &&
+        enrol->res->status == SCEP_STATUS_SUCCESS) {
+        enrol->answer->certificate = result.certificate;
+    }
+}
+
+void scep_enrol_run(const scep_message_t *message,
+                    const scep_enrol_profile_t *profile,
+                    const scep_enrol_ops_t *ops, const scep_alg_t *alg,
+                    apr_time_t now, scep_enrol_answer_t *answer,
+                    scep_result_t *res, apr_pool_t *p)
+{
+    enrol_t enrol = { .message = message,
+                      .profile = profile,
+                      .ops = ops,
+                      .alg = alg,
+                      .now = now,
+                      .answer = answer,
+                      .res = res,
+                      .p = p };
+
+    memset(answer, 0, sizeof(*answer));
+    if (check_type(&enrol) == APR_SUCCESS && read_csr(&enrol) == APR_SUCCESS &&
+        gather_facts(&enrol) == APR_SUCCESS && verify(&enrol) == APR_SUCCESS) {
+        decide(&enrol);
+    }
+}

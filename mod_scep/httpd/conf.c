@@ -1,0 +1,131 @@
+/* conf.c - create and merge the configuration, find things in it
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "conf.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <ap_provider.h>
+
+void *mod_scep_conf_create_dir(apr_pool_t *p, char *path)
+{
+    scep_dir_conf_t *dir = apr_pcalloc(p, sizeof(*dir));
+
+    (void)path;
+    dir->max_message_size = -1;
+    return dir;
+}
+
+void *mod_scep_conf_merge_dir(apr_pool_t *p, void *basev, void *addv)
+{
+    const scep_dir_conf_t *base = basev, *add = addv;
+    scep_dir_conf_t *dir = apr_pmemdup(p, add, sizeof(*dir));
+
+    if (!add->profile) {
+        dir->profile = base->profile;
+    }
+    if (add->max_message_size < 0) {
+        dir->max_message_size = base->max_message_size;
+    }
+    /* A Require guards the handler that stands beside it or above it, never
+     * one that a more specific container sets without a Require. */
+    if (!add->handler) {
+        dir->handler = base->handler;
+        dir->base = base->base;
+        dir->guarded = base->guarded || add->guarded;
+    }
+    return dir;
+}
+
+void *mod_scep_conf_create_server(apr_pool_t *p, server_rec *s)
+{
+    scep_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    conf->state_dir = "scep";
+    conf->cas = apr_array_make(p, 2, sizeof(scep_ca_t *));
+    conf->profiles = apr_array_make(p, 4, sizeof(scep_profile_t *));
+    conf->refs = apr_array_make(p, 4, sizeof(scep_profile_ref_t *));
+    conf->endpoints = apr_array_make(p, 4, sizeof(scep_endpoint_t));
+    return conf;
+}
+
+void *mod_scep_conf_merge_server(apr_pool_t *p, void *basev, void *addv)
+{
+    scep_conf_t *base = basev;
+    const scep_conf_t *add = addv;
+
+    (void)p;
+    /* Named things are global; what a virtual host has are mentions. */
+    apr_array_cat(base->refs, add->refs);
+    apr_array_cat(base->endpoints, add->endpoints);
+    base->server_profile |= add->server_profile;
+    return base;
+}
+
+scep_conf_t *mod_scep_conf_get(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &scep_module);
+}
+
+scep_profile_t *mod_scep_conf_find_profile(const scep_conf_t *conf,
+                                           const char *name)
+{
+    for (int i = 0; i < conf->profiles->nelts; i++) {
+        scep_profile_t *profile =
+            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *);
+        if (!strcmp(profile->name, name)) {
+            return profile;
+        }
+    }
+    return NULL;
+}
+
+scep_ca_t *mod_scep_conf_find_ca(const scep_conf_t *conf, const char *name)
+{
+    for (int i = 0; i < conf->cas->nelts; i++) {
+        scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
+        if (!strcmp(ca->name, name)) {
+            return ca;
+        }
+    }
+    return NULL;
+}
+
+const scep_profile_t *mod_scep_conf_profile(const request_rec *r)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(r->server);
+    const scep_dir_conf_t *dir =
+        ap_get_module_config(r->per_dir_config, &scep_module);
+
+    if (dir->profile) {
+        return dir->profile->profile;
+    }
+    if (conf->profiles->nelts == 1) {
+        return APR_ARRAY_IDX(conf->profiles, 0, scep_profile_t *);
+    }
+    return NULL;
+}
+
+const char *mod_scep_conf_time(apr_interval_time_t *value, const char *text,
+                               apr_pool_t *p)
+{
+    apr_size_t len = strlen(text);
+    apr_interval_time_t parsed;
+
+    if (len > 1 && len < 8 && (text[len - 1] | 0x20) == 'd' &&
+        strspn(text, "0123456789") == len - 1) {
+        *value = apr_atoi64(text) * apr_time_from_sec(86400);
+        return NULL;
+    }
+    if (!apr_isdigit(text[0]) ||
+        ap_timeout_parameter_parse(text, &parsed, "s") != APR_SUCCESS ||
+        parsed < 0) {
+        return apr_psprintf(p,
+                            "'%s' is no time: give a number with the unit "
+                            "ms, s, min, h or d",
+                            text);
+    }
+    *value = parsed;
+    return NULL;
+}

@@ -1,0 +1,155 @@
+/* conf.h - the configuration, as directives leave it and check.c resolves it
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef MOD_SCEP_CONF_H
+#define MOD_SCEP_CONF_H
+
+#include "log.h"
+
+#include "core/cert.h"
+#include "core/enrol.h"
+#include "core/message.h"
+
+/** One <ScepCA connector name>. */
+typedef struct scep_ca_t {
+    const char *name;
+    const char *connector;
+    const ap_directive_t *where;
+    ap_conf_vector_t *conf; /**< the connector's own directives */
+    const scep_ca_provider_t *provider;
+    STACK_OF(X509) *chain; /**< ScepCAChain: issuing CA first; or NULL */
+    void *data;            /**< the connector's, from its check */
+} scep_ca_t;
+
+/** One certificate of the RA, and where its key is. */
+typedef struct scep_ra_entry_t {
+    const ap_directive_t *where;
+    const char *cert_file;
+    X509 *cert;
+    const char *key_location; /**< file or URI */
+    EVP_PKEY *key;            /**< NULL: encrypted, and this is configtest */
+    unsigned int uses;        /**< SCEP_RA_* */
+} scep_ra_entry_t;
+
+/** How many certificates go along with an issued one. */
+typedef enum {
+    SCEP_REPLY_LEAF = 0,
+    SCEP_REPLY_CA,
+    SCEP_REPLY_CHAIN
+} scep_reply_certs_t;
+
+/** A verifier of a profile with its own data. */
+typedef struct scep_verifier_t {
+    const char *name;
+    const scep_verifier_provider_t *provider;
+    void *data;
+} scep_verifier_t;
+
+/** One <ScepProfile name>. */
+typedef struct scep_profile_t {
+    const char *name;
+    const ap_directive_t *where;
+    const char *ca_name;
+    const ap_directive_t *ca_where;
+    const scep_ca_t *ca;
+    apr_array_header_t *ra_entries; /**< scep_ra_entry_t */
+    apr_array_header_t *ra_keys;    /**< const char *, by number */
+    scep_ra_t ra;
+
+    scep_publish_t publish;
+    int publish_reverse;
+    apr_array_header_t *capabilities; /**< const char *, edits */
+    int legacy_crypto;
+    scep_message_rule_t rule;
+    scep_enrol_profile_t enrol;
+    apr_array_header_t *extensions;    /**< const ASN1_OBJECT * */
+    apr_array_header_t *ext_key_usage; /**< const ASN1_OBJECT * */
+    apr_array_header_t *verifiers;     /**< scep_verifier_t */
+    apr_interval_time_t challenge_ttl;
+    apr_interval_time_t challenge_max_ttl;
+    scep_reply_form_t reply_form;
+    scep_reply_certs_t reply_certs;
+
+    scep_body_t ca_caps; /**< prepared answers */
+    scep_body_t ca_cert;
+} scep_profile_t;
+
+/** A mention of a profile by name, resolved when all are known. */
+typedef struct scep_profile_ref_t {
+    const char *name;
+    const ap_directive_t *where;
+    const scep_profile_t *profile;
+} scep_profile_ref_t;
+
+/** Per directory, and inside our containers what is being described. */
+typedef struct scep_dir_conf_t {
+    scep_profile_ref_t *profile;
+    apr_off_t max_message_size; /**< -1: not set */
+    const char *handler;        /**< of ours, that SetHandler names here */
+    const char *base;           /**< path of the container that says so */
+    int guarded;                /**< that container has a Require of its own */
+    scep_profile_t *profile_section; /**< inside <ScepProfile> */
+    scep_ca_t *ca_section;           /**< inside <ScepCA> */
+} scep_dir_conf_t;
+
+#define SCEP_MAX_MESSAGE_SIZE 65536
+
+/** A container with one of our handlers, to check that it can work. */
+typedef struct scep_endpoint_t {
+    const ap_directive_t *where;
+    const scep_dir_conf_t *dir;
+} scep_endpoint_t;
+
+/** The server's configuration: one, shared by all virtual hosts. */
+typedef struct scep_conf_t {
+    const char *state_dir;
+    const char *pass_phrase_dialog; /**< program, NULL: the terminal */
+    const scep_challenge_provider_t *store_provider;
+    const char *store_name; /**< as configured, for the log */
+    void *store;
+    apr_array_header_t *cas;       /**< scep_ca_t * */
+    apr_array_header_t *profiles;  /**< scep_profile_t * */
+    apr_array_header_t *refs;      /**< scep_profile_ref_t * */
+    apr_array_header_t *endpoints; /**< scep_endpoint_t */
+    int server_profile; /**< some server has a ScepProfile for all below */
+    const scep_alg_t *alg;
+    const scep_oid_t *oid;
+} scep_conf_t;
+
+/** The configuration that a server runs with. */
+scep_conf_t *mod_scep_conf_get(const server_rec *s);
+
+/** The profile of a request, NULL where none is configured. */
+const scep_profile_t *mod_scep_conf_profile(const request_rec *r);
+
+/** A profile by name, or NULL. */
+scep_profile_t *mod_scep_conf_find_profile(const scep_conf_t *conf,
+                                           const char *name);
+
+/** A CA by name, or NULL. */
+scep_ca_t *mod_scep_conf_find_ca(const scep_conf_t *conf, const char *name);
+
+/** Parses TIME: a number with unit ms, s, min, h or d; bare: seconds. */
+const char *mod_scep_conf_time(apr_interval_time_t *value, const char *text,
+                               apr_pool_t *p);
+
+/* For the module record. */
+void *mod_scep_conf_create_dir(apr_pool_t *p, char *path);
+void *mod_scep_conf_merge_dir(apr_pool_t *p, void *basev, void *addv);
+void *mod_scep_conf_create_server(apr_pool_t *p, server_rec *s);
+void *mod_scep_conf_merge_server(apr_pool_t *p, void *basev, void *addv);
+
+/* Directives, by the file that has their handlers. */
+const char *mod_scep_section_ca(cmd_parms *cmd, void *dirv, const char *arg);
+const char *mod_scep_section_profile(cmd_parms *cmd, void *dirv,
+                                     const char *arg);
+extern const command_rec mod_scep_commands[];
+
+/**
+ * Resolves and checks everything that no single directive can.  Logs each
+ * mistake with file and line.
+ */
+int mod_scep_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                          apr_pool_t *ptemp, server_rec *s);
+
+#endif

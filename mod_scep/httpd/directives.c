@@ -1,0 +1,263 @@
+/* directives.c - the command table, and directives outside the profiles
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "conf.h"
+
+#include <apr_strings.h>
+#include <ap_provider.h>
+#include <http_core.h>
+
+#include "keys.h"
+#include "profile_directives.h"
+
+static const char *set_state_dir(cmd_parms *cmd, void *dirv, const char *path)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dirv;
+    if (err) {
+        return err;
+    }
+    if (!*path || !ap_server_root_relative(cmd->pool, path)) {
+        return apr_psprintf(cmd->pool, "ScepStateDir: '%s' is no valid path",
+                            path);
+    }
+    mod_scep_conf_get(cmd->server)->state_dir = path;
+    return NULL;
+}
+
+static const char *set_challenge_store(cmd_parms *cmd, void *dirv,
+                                       const char *arg)
+{
+    scep_conf_t *conf = mod_scep_conf_get(cmd->server);
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *colon = strchr(arg, ':');
+    const char *open = colon ? strchr(colon, '(') : NULL;
+    const char *close = open ? strchr(open, ')') : NULL;
+    const char *provider;
+
+    (void)dirv;
+    if (err) {
+        return err;
+    }
+    if (!close || close[1] || open == colon + 1) {
+        return "ScepChallengeStore wants PROVIDER:NAME(ARGUMENTS), such as "
+               "shm:challenges(100000)";
+    }
+    provider = apr_pstrmemdup(cmd->pool, arg, colon - arg);
+    conf->store_provider = ap_lookup_provider(SCEP_CHALLENGE_PROVIDER_GROUP,
+                                              provider, SCEP_PROVIDER_VERSION);
+    if (!conf->store_provider) {
+        return apr_psprintf(cmd->pool, "unknown challenge store '%s'",
+                            provider);
+    }
+    conf->store_name = arg;
+    err = conf->store_provider->create(
+        &conf->store, apr_pstrmemdup(cmd->pool, colon + 1, open - colon - 1),
+        apr_pstrmemdup(cmd->pool, open + 1, close - open - 1), cmd->pool);
+    return err ? apr_psprintf(cmd->pool, "ScepChallengeStore: %s", err) : NULL;
+}
+
+static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dirv,
+                                          const char *arg)
+{
+    scep_conf_t *conf = mod_scep_conf_get(cmd->server);
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_finfo_t info;
+
+    (void)dirv;
+    if (err) {
+        return err;
+    }
+    if (!strcasecmp(arg, "builtin")) {
+        conf->pass_phrase_dialog = NULL;
+        return NULL;
+    }
+    if (strncasecmp(arg, "exec:", 5)) {
+        return "ScepPassPhraseDialog is builtin or exec:PROGRAM";
+    }
+    conf->pass_phrase_dialog = ap_server_root_relative(cmd->pool, arg + 5);
+    if (!conf->pass_phrase_dialog ||
+        apr_stat(&info, conf->pass_phrase_dialog, APR_FINFO_TYPE, cmd->pool) !=
+            APR_SUCCESS ||
+        info.filetype != APR_REG) {
+        return apr_psprintf(cmd->pool,
+                            "ScepPassPhraseDialog: there is no program %s",
+                            arg + 5);
+    }
+    return NULL;
+}
+
+static const char *set_ca_chain(cmd_parms *cmd, void *dirv, const char *file)
+{
+    scep_dir_conf_t *dir = dirv;
+    const char *err, *text;
+    apr_size_t len;
+
+    if (!dir || !dir->ca_section) {
+        return "ScepCAChain belongs into <ScepCA>";
+    }
+    if ((err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool))) {
+        return err;
+    }
+    if (scep_cert_read_pem(&dir->ca_section->chain, text, len, &err,
+                           cmd->pool) != APR_SUCCESS ||
+        (err = scep_cert_check_chain(dir->ca_section->chain, apr_time_now(),
+                                     cmd->pool))) {
+        return apr_psprintf(cmd->pool, "%s: %s", file, err);
+    }
+    return NULL;
+}
+
+static const char *set_profile(cmd_parms *cmd, void *dirv, const char *name)
+{
+    scep_conf_t *conf = mod_scep_conf_get(cmd->server);
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    scep_dir_conf_t *dir = dirv;
+
+    if (err) {
+        return err;
+    }
+    if (dir->profile_section || dir->ca_section) {
+        return "ScepProfile inside a container is for <Location>";
+    }
+    dir->profile = apr_pcalloc(cmd->pool, sizeof(*dir->profile));
+    dir->profile->name = name;
+    dir->profile->where = cmd->directive;
+    APR_ARRAY_PUSH(conf->refs, scep_profile_ref_t *) = dir->profile;
+    conf->server_profile |= !cmd->path;
+    return NULL;
+}
+
+static const char *set_max_message_size(cmd_parms *cmd, void *dirv,
+                                        const char *arg)
+{
+    scep_dir_conf_t *dir = dirv;
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    apr_off_t size;
+    char *end;
+
+    if (err) {
+        return err;
+    }
+    if (apr_strtoff(&size, arg, &end, 10) != APR_SUCCESS || *end ||
+        size < 4096 || size > 16 * 1024 * 1024) {
+        return "ScepMaxMessageSize is a number of octets from 4096 to "
+               "16777216";
+    }
+    dir->max_message_size = size;
+    return NULL;
+}
+
+/*
+ * SetHandler and Require are httpd's.  Several modules may own a directive,
+ * and all of them are told; here it is only noted what stands together in
+ * one container, because an admin endpoint without a Require of its own is
+ * served to nobody.  What an .htaccess says never counts.
+ */
+static const char *note_handler(cmd_parms *cmd, void *dirv, const char *args)
+{
+    scep_dir_conf_t *dir = dirv;
+    scep_conf_t *conf = mod_scep_conf_get(cmd->server);
+    const char *name = ap_getword_conf(cmd->temp_pool, &args);
+    scep_endpoint_t *endpoint;
+
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+        return NULL;
+    }
+    dir->handler = apr_pstrdup(cmd->pool, name);
+    dir->base = cmd->path;
+    if (!strcmp(name, "scep") || !strcmp(name, "scep-admin")) {
+        endpoint = apr_array_push(conf->endpoints);
+        endpoint->where = cmd->directive;
+        endpoint->dir = dir;
+    }
+    return NULL;
+}
+
+static const char *note_require(cmd_parms *cmd, void *dirv, const char *args)
+{
+    scep_dir_conf_t *dir = dirv;
+
+    (void)args;
+    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS) && cmd->path) {
+        dir->guarded = 1;
+    }
+    return NULL;
+}
+
+#define PROFILE_TAKE1(name, handler, help)                                    \
+    AP_INIT_TAKE1(name, handler, NULL, RSRC_CONF, help)
+#define PROFILE_WORDS(name, handler, help)                                    \
+    AP_INIT_RAW_ARGS(name, handler, NULL, RSRC_CONF, help)
+#define PROFILE_FLAG(name, handler, help)                                     \
+    AP_INIT_FLAG(name, handler, NULL, RSRC_CONF, help)
+
+const command_rec mod_scep_commands[] = {
+    AP_INIT_TAKE1("ScepStateDir", set_state_dir, NULL, RSRC_CONF,
+                  "directory for durable state; made if it is missing"),
+    AP_INIT_TAKE1("ScepChallengeStore", set_challenge_store, NULL, RSRC_CONF,
+                  "where challenges live: PROVIDER:NAME(ARGUMENTS)"),
+    AP_INIT_TAKE1("ScepPassPhraseDialog", set_pass_phrase_dialog, NULL,
+                  RSRC_CONF, "how to get pass phrases: builtin or exec:FILE"),
+    AP_INIT_RAW_ARGS("<ScepCA", mod_scep_section_ca, NULL, RSRC_CONF,
+                     "a certification authority: connector and name"),
+    AP_INIT_TAKE1("ScepCAChain", set_ca_chain, NULL, RSRC_CONF,
+                  "PEM file: the issuing CA's certificate, then upward"),
+    AP_INIT_RAW_ARGS("<ScepProfile", mod_scep_section_profile, NULL, RSRC_CONF,
+                     "a kind of enrolment: its name"),
+    PROFILE_TAKE1("ScepCA", mod_scep_set_ca, "name of the <ScepCA>"),
+    PROFILE_TAKE1("ScepRACertificate", mod_scep_set_ra_certificate,
+                  "PEM file: a certificate of the gateway itself"),
+    PROFILE_TAKE1("ScepRAKey", mod_scep_set_ra_key,
+                  "its private key: PEM file or OSSL_STORE URI"),
+    AP_INIT_TAKE12("ScepGetCACert", mod_scep_set_get_ca_cert, NULL, RSRC_CONF,
+                   "what is published: ca, ca-chain, ra+ca, ra+ca+root; "
+                   "optionally reverse"),
+    PROFILE_WORDS("ScepCapabilities", mod_scep_set_capabilities,
+                  "changes the list of GetCACaps: +WORD, -WORD or a new list"),
+    PROFILE_WORDS("ScepDigests", mod_scep_set_digests, "digests allowed"),
+    PROFILE_WORDS("ScepCiphers", mod_scep_set_ciphers,
+                  "content ciphers allowed"),
+    PROFILE_FLAG("ScepLegacyCrypto", mod_scep_set_legacy_crypto,
+                 "also allow SHA-1, 3DES, MD5 and single DES"),
+    PROFILE_WORDS("ScepKeyTypes", mod_scep_set_key_types,
+                  "keys allowed: rsa:MIN-MAX, ec:CURVE"),
+    PROFILE_WORDS("ScepSubjectAltNames", mod_scep_set_sans,
+                  "types of subjectAltName that a request may have"),
+    PROFILE_FLAG("ScepEmptySubject", mod_scep_set_empty_subject,
+                 "accept an empty subject beside a subjectAltName"),
+    PROFILE_WORDS("ScepExtensions", mod_scep_set_extensions,
+                  "extensions copied from the request, dotted numbers"),
+    PROFILE_TAKE1("ScepValidity", mod_scep_set_validity,
+                  "lifetime of certificates"),
+    PROFILE_WORDS("ScepKeyUsage", mod_scep_set_key_usage,
+                  "key usages of certificates"),
+    PROFILE_WORDS("ScepExtendedKeyUsage", mod_scep_set_ext_key_usage,
+                  "extended key usages of certificates"),
+    PROFILE_WORDS("ScepVerify", mod_scep_set_verify,
+                  "verifiers that may grant a request, in order"),
+    PROFILE_TAKE1("ScepChallengeTTL", mod_scep_set_challenge_ttl,
+                  "lifetime of challenges where none is asked for"),
+    PROFILE_TAKE1("ScepChallengeMaxTTL", mod_scep_set_challenge_max_ttl,
+                  "longest lifetime of challenges"),
+    PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
+                  "what goes along with a certificate: leaf, ca, chain"),
+    PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,
+                  "content of FAILURE and PENDING: empty or absent"),
+    PROFILE_FLAG("ScepReplySigner", mod_scep_set_reply_signer,
+                 "put the RA certificate into replies"),
+    PROFILE_TAKE1("ScepReplyKeyTransport", mod_scep_set_reply_key_transport,
+                  "key transport of replies: mirror or pkcs1"),
+    PROFILE_TAKE1("ScepMaxClockSkew", mod_scep_set_max_clock_skew,
+                  "refuse a signingTime further off than this; or off"),
+    AP_INIT_TAKE1("ScepProfile", set_profile, NULL, RSRC_CONF | ACCESS_CONF,
+                  "name of the profile that an endpoint serves"),
+    AP_INIT_TAKE1("ScepMaxMessageSize", set_max_message_size, NULL,
+                  RSRC_CONF | ACCESS_CONF, "most octets of a pkiMessage"),
+    AP_INIT_RAW_ARGS("SetHandler", note_handler, NULL, OR_FILEINFO,
+                     "httpd's own, noted here"),
+    AP_INIT_RAW_ARGS("Require", note_require, NULL, OR_AUTHCFG,
+                     "httpd's own, noted here"),
+    { NULL }
+};

@@ -1,0 +1,277 @@
+/* enrolment.c - a PKIOperation from its octets to the CertRep
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "enrolment.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <openssl/rand.h>
+
+#include "http.h"
+
+/* Where the outcome table leaves the delay open. */
+#define RETRY_AFTER_DEFAULT 30
+
+/* What settle needs to find its verifier again. */
+typedef struct grant_t {
+    const scep_verifier_t *verifier;
+    void *token;
+} grant_t;
+
+typedef struct baton_t {
+    const scep_profile_t *profile;
+} baton_t;
+
+/* Asks the verifiers in order; the first that does not pass decides. */
+static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
+                          scep_verify_result_t *result, apr_pool_t *p)
+{
+    const scep_profile_t *profile = ((baton_t *)batonv)->profile;
+
+    for (int i = 0; i < profile->verifiers->nelts; i++) {
+        const scep_verifier_t *verifier =
+            &APR_ARRAY_IDX(profile->verifiers, i, scep_verifier_t);
+        memset(result, 0, sizeof(*result));
+        verifier->provider->verify(verifier->data, request, result, p);
+        if (result->outcome == SCEP_VERIFY_GRANTED) {
+            grant_t *grant = apr_palloc(p, sizeof(*grant));
+            grant->verifier = verifier;
+            grant->token = result->token;
+            result->token = grant;
+        }
+        if (result->outcome != SCEP_VERIFY_PASS) {
+            return;
+        }
+    }
+    result->outcome = SCEP_VERIFY_REFUSED;
+}
+
+static apr_status_t settle(void *baton, void *token, int spend, apr_pool_t *p)
+{
+    const grant_t *grant = token;
+
+    (void)baton;
+    return grant->verifier->provider->settle(grant->verifier->data,
+                                             grant->token, spend, p);
+}
+
+static void submit(void *batonv, const scep_ca_request_t *request,
+                   scep_ca_result_t *result, apr_pool_t *p)
+{
+    const scep_ca_t *ca = ((baton_t *)batonv)->profile->ca;
+
+    ca->provider->submit(ca->data, request, result, p);
+}
+
+static const char *serial_text(const X509 *cert, apr_pool_t *p)
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
+    char *text = apr_palloc(p, 2 * (apr_size_t)serial->length + 1);
+
+    text[0] = '\0';
+    for (int i = 0; i < serial->length; i++) {
+        apr_snprintf(text + 2 * i, 3, "%02x", serial->data[i]);
+    }
+    return text;
+}
+
+/* Facts of the request, for CustomLog and ap_expr. */
+static void note_outcome(request_rec *r, const scep_profile_t *profile,
+                         const scep_message_t *message,
+                         const scep_enrol_answer_t *answer,
+                         const scep_result_t *res)
+{
+    mod_scep_http_note(r, "scep-profile", profile->name);
+    if (message) {
+        mod_scep_http_note(r, "scep-message-type",
+                           apr_itoa(r->pool, message->type));
+        mod_scep_http_note(r, "scep-transaction-id", message->transaction_id);
+    }
+    if (res->http_status == 0) {
+        mod_scep_http_note(r, "scep-status",
+                           res->status == SCEP_STATUS_SUCCESS   ? "SUCCESS"
+                           : res->status == SCEP_STATUS_PENDING ? "PENDING"
+                                                                : "FAILURE");
+    }
+    if (res->reason != SCEP_REASON_NONE) {
+        mod_scep_http_note(r, "scep-reason",
+                           scep_result_reason_name(res->reason));
+        if (res->http_status == 0) {
+            mod_scep_http_note(r, "scep-fail-info",
+                               scep_result_fail_info_name(res->fail_info));
+        }
+    }
+    if (answer->certificate) {
+        mod_scep_http_note(r, "scep-serial",
+                           serial_text(answer->certificate, r->pool));
+    }
+}
+
+static const char *or_dash(const char *text)
+{
+    return text && *text ? text : "-";
+}
+
+/* What came from outside stands in the log escaped, and not for ever. */
+static const char *shown(request_rec *r, const char *text)
+{
+    const char *cut = apr_pstrndup(r->pool, or_dash(text), 256);
+
+    return ap_escape_logitem(r->pool, cut);
+}
+
+static void log_issued(request_rec *r, const scep_profile_t *profile,
+                       const scep_message_t *message,
+                       const scep_enrol_answer_t *answer)
+{
+    ap_log_rerror(
+        APLOG_MARK, APLOG_INFO, 0, r,
+        SCEPLOGNO(0100) "certificate %s issued: profile %s, CA %s, subject "
+                        "\"%s\", SAN \"%s\", challenge %s, transaction "
+                        "\"%s\"%s%s",
+        serial_text(answer->certificate, r->pool), profile->name,
+        profile->ca->name, shown(r, answer->subject), shown(r, answer->sans),
+        or_dash(answer->verified_by), shown(r, message->transaction_id),
+        answer->dropped ? ", left out: " : "",
+        answer->dropped ? shown(r, answer->dropped) : "");
+}
+
+/* One line an outcome.  What the administrator must see is not info. */
+static void log_outcome(request_rec *r, const scep_profile_t *profile,
+                        const scep_message_t *message,
+                        const scep_enrol_answer_t *answer,
+                        const scep_result_t *res)
+{
+    const char *name = scep_result_reason_name(res->reason);
+    const char *detail = shown(r, res->detail);
+    const char *subject = shown(r, answer->subject);
+    const char *id = shown(r, message ? message->transaction_id : NULL);
+
+    switch (res->reason) {
+    case SCEP_REASON_NONE:
+        if (answer->certificate) {
+            log_issued(r, profile, message, answer);
+        } else {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          SCEPLOGNO(0101) "pending at the CA: profile %s, "
+                                          "subject \"%s\", transaction "
+                                          "\"%s\": %s",
+                          profile->name, subject, id, detail);
+        }
+        break;
+    case SCEP_REASON_BREACH:
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      SCEPLOGNO(0103) "a spent challenge came again, which "
+                                      "may mean that it leaked: profile %s, "
+                                      "subject \"%s\", transaction \"%s\": "
+                                      "%s",
+                      profile->name, subject, id, detail);
+        break;
+    case SCEP_REASON_CA_BAD_CERT:
+    case SCEP_REASON_CA_DOWN:
+    case SCEP_REASON_VERIFIER_DOWN:
+    case SCEP_REASON_INTERNAL:
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      SCEPLOGNO(0104) "no certificate, %s: profile %s, CA "
+                                      "%s, subject \"%s\", transaction "
+                                      "\"%s\": %s",
+                      name, profile->name, profile->ca->name, subject, id,
+                      detail);
+        break;
+    default:
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      SCEPLOGNO(0102) "refused, %s: profile %s, subject "
+                                      "\"%s\", transaction \"%s\": %s",
+                      name, profile->name, subject, id, detail);
+    }
+}
+
+/* The certificate that was issued and what the profile sends along. */
+static STACK_OF(X509) *reply_certs(const scep_profile_t *profile,
+                                   X509 *certificate)
+{
+    STACK_OF(X509) *certs = sk_X509_new_null();
+    int along = profile->reply_certs == SCEP_REPLY_LEAF ? 0
+                : profile->reply_certs == SCEP_REPLY_CA
+                    ? 1
+                    : sk_X509_num(profile->ca->chain);
+    int good = certs && sk_X509_push(certs, certificate);
+
+    for (int i = 0; good && i < along; i++) {
+        good = sk_X509_push(certs, sk_X509_value(profile->ca->chain, i));
+    }
+    if (!good) {
+        sk_X509_free(certs);
+        return NULL;
+    }
+    return certs;
+}
+
+static int send_cert_rep(request_rec *r, const scep_profile_t *profile,
+                         const scep_message_t *message,
+                         const scep_enrol_answer_t *answer,
+                         const scep_result_t *res)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(r->server);
+    scep_result_t fault = SCEP_RESULT_INIT;
+    unsigned char nonce[SCEP_NONCE_LEN];
+    STACK_OF(X509) *certs = NULL;
+    const unsigned char *der;
+    apr_size_t len;
+    apr_status_t rv = APR_EGENERAL;
+
+    if (answer->certificate) {
+        certs = reply_certs(profile, answer->certificate);
+    }
+    if ((!answer->certificate || certs) &&
+        RAND_bytes(nonce, sizeof(nonce)) == 1) {
+        rv = scep_message_reply(message, res, certs, nonce,
+                                &profile->reply_form, &profile->ra, conf->alg,
+                                conf->oid, &der, &len, &fault, r->pool);
+    }
+    sk_X509_free(certs);
+    if (rv != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      SCEPLOGNO(0105) "the CertRep cannot be built: %s",
+                      shown(r, fault.detail));
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return mod_scep_http_send(r, "application/x-pki-message", der, len);
+}
+
+int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
+                              const unsigned char *der, apr_size_t len)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(r->server);
+    baton_t baton = { profile };
+    const scep_enrol_ops_t ops = { &baton, ask_verifiers, settle, submit };
+    scep_enrol_answer_t answer = { 0 };
+    scep_result_t res = SCEP_RESULT_INIT;
+    scep_message_t *message = NULL;
+    apr_time_t now = apr_time_now();
+
+    if (scep_message_parse(&message, der, len, &profile->rule, &profile->ra,
+                           conf->alg, conf->oid, now, &res,
+                           r->pool) == APR_SUCCESS) {
+        scep_enrol_run(message, &profile->enrol, &ops, conf->alg, now, &answer,
+                       &res, r->pool);
+    }
+    note_outcome(r, profile, message, &answer, &res);
+    log_outcome(r, profile, message, &answer, &res);
+    if (res.http_status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_int64_t wait = apr_time_sec(res.retry_after);
+        apr_table_setn(r->err_headers_out, "Retry-After",
+                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT,
+                                    wait > 0 ? wait : RETRY_AFTER_DEFAULT));
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (res.http_status == HTTP_INTERNAL_SERVER_ERROR) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (res.http_status || !message) {
+        return mod_scep_http_refuse(r, HTTP_BAD_REQUEST,
+                                    "This is no pkiMessage: a CMS SignedData "
+                                    "is expected.");
+    }
+    return send_cert_rep(r, profile, message, &answer, &res);
+}

@@ -1,0 +1,133 @@
+/* json.c - JSON in and out of the admin API
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "json.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_protocol.h>
+#include <openssl/crypto.h>
+
+#include "http.h"
+
+#define JSON_MAX 65536
+
+/* The media type alone counts; a charset may follow if it is UTF-8. */
+static int is_json(request_rec *r)
+{
+    static const char type[] = "application/json";
+    const char *sent = apr_table_get(r->headers_in, "Content-Type");
+    const char *charset;
+
+    if (!sent || strncasecmp(sent, type, sizeof(type) - 1)) {
+        return 0;
+    }
+    sent += sizeof(type) - 1;
+    while (apr_isspace(*sent)) {
+        sent++;
+    }
+    if (*sent && *sent != ';') {
+        return 0;
+    }
+    charset = ap_strcasestr(sent, "charset=");
+    if (!charset) {
+        return 1;
+    }
+    charset += 8;
+    charset += *charset == '"';
+    return !strncasecmp(charset, "utf-8", 5);
+}
+
+int mod_scep_json_read(request_rec *r, json_t **object)
+{
+    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
+    const unsigned char *body;
+    json_error_t error;
+    apr_size_t len;
+    int status;
+
+    if (!is_json(r) || (encoding && strcasecmp(encoding, "identity"))) {
+        return mod_scep_json_problem(r, HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                     "Send the request as application/json "
+                                     "in UTF-8, without compression.");
+    }
+    status = mod_scep_http_body(r, JSON_MAX, &body, &len);
+    if (status == HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+        return mod_scep_json_problem(r, status, "The body is over %d octets.",
+                                     JSON_MAX);
+    }
+    if (status != OK) {
+        return status;
+    }
+    *object =
+        json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES, &error);
+    if (!*object) {
+        return mod_scep_json_problem(
+            r, HTTP_BAD_REQUEST,
+            "The body is no JSON: %s (line %d, column "
+            "%d).",
+            error.text, error.line, error.column);
+    }
+    if (!json_is_object(*object)) {
+        json_decref(*object);
+        return mod_scep_json_problem(r, HTTP_BAD_REQUEST,
+                                     "The body must be a JSON object.");
+    }
+    return OK;
+}
+
+static int send_as(request_rec *r, int status, const char *type,
+                   json_t *object)
+{
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    apr_size_t len;
+    char *body;
+
+    json_decref(object);
+    if (!text) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    /* A challenge may be in it: it goes the way of the request's pool, and
+     * jansson's copy is cleansed. */
+    len = strlen(text);
+    body = apr_palloc(r->pool, len + 1);
+    memcpy(body, text, len);
+    body[len] = '\n';
+    OPENSSL_cleanse(text, len);
+    free(text);
+    r->status = status;
+    return mod_scep_http_send(r, type, body, len + 1);
+}
+
+int mod_scep_json_send(request_rec *r, int status, json_t *object)
+{
+    return send_as(r, status, "application/json", object);
+}
+
+int mod_scep_json_problem(request_rec *r, int status, const char *fmt, ...)
+{
+    const char *line = ap_get_status_line(status);
+    const char *detail;
+    va_list args;
+
+    va_start(args, fmt);
+    detail = apr_pvsprintf(r->pool, fmt, args);
+    va_end(args);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  SCEPLOGNO(0120) "admin request refused, HTTP %d: %s", status,
+                  ap_escape_logitem(r->pool, detail));
+    return send_as(r, status, "application/problem+json",
+                   json_pack("{s:s, s:i, s:s}", "title", line + 4, "status",
+                             status, "detail", detail));
+}
+
+const char *mod_scep_json_time(apr_time_t time, apr_pool_t *p)
+{
+    apr_time_exp_t t;
+
+    apr_time_exp_gmt(&t, time);
+    return apr_psprintf(p, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900,
+                        t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
+                        t.tm_sec);
+}

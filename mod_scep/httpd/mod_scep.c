@@ -1,0 +1,103 @@
+/* mod_scep.c - the module record and its hooks
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "log.h"
+
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_request.h>
+
+#include "conf.h"
+#include "handler.h"
+#include "providers.h"
+#include "watchdog.h"
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(s);
+    apr_status_t rv;
+
+    (void)plog;
+    (void)ptemp;
+    /* The first of two passes would do everything twice.  A module that a
+     * graceful restart loads sees only one. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ||
+        conf->profiles->nelts == 0) {
+        return OK;
+    }
+    rv = conf->store_provider->open(conf->store,
+                                    ap_server_root_relative(pconf,
+                                                            conf->state_dir),
+                                    s, pconf);
+    if (rv != APR_SUCCESS ||
+        mod_scep_watchdog_start(s, pconf) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                 SCEPLOGNO(0001) "mod_scep " SCEP_VERSION " serves %d "
+                                 "profile(s) before %d CA(s), challenges in "
+                                 "%s",
+                 conf->profiles->nelts, conf->cas->nelts, conf->store_name);
+    return OK;
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(s);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (conf->profiles->nelts == 0) {
+        return;
+    }
+    if (conf->store_provider->child_init) {
+        rv = conf->store_provider->child_init(conf->store, s, p);
+    }
+    for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
+        const scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
+        if (ca->provider->child_init) {
+            rv = ca->provider->child_init(ca->data, s, p);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     SCEPLOGNO(0002) "a child cannot be prepared");
+    }
+}
+
+/*
+ * mod_dir would redirect a path that is also a directory on disk, or hand
+ * an absent one to FallbackResource; SCEP clients follow neither.
+ */
+static int keep_mod_dir_away(request_rec *r)
+{
+    if (r->handler &&
+        (!strcmp(r->handler, "scep") || !strcmp(r->handler, "scep-admin"))) {
+        r->finfo.filetype = APR_REG;
+        return OK;
+    }
+    return DECLINED;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "shm",
+                         SCEP_PROVIDER_VERSION, &mod_scep_challenge_shm);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "otp",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_otp);
+    ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_fixups(keep_mod_dir_away, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(mod_scep_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(mod_scep_admin_handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+module AP_MODULE_DECLARE_DATA scep_module = { STANDARD20_MODULE_STUFF,
+                                              mod_scep_conf_create_dir,
+                                              mod_scep_conf_merge_dir,
+                                              mod_scep_conf_create_server,
+                                              mod_scep_conf_merge_server,
+                                              mod_scep_commands,
+                                              register_hooks,
+                                              AP_MODULE_FLAG_NONE };

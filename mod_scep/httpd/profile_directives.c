@@ -1,0 +1,467 @@
+/* profile_directives.c - handlers of the directives inside <ScepProfile>
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "profile_directives.h"
+
+#include <apr_strings.h>
+#include <ap_provider.h>
+#include <openssl/err.h>
+
+#include "keys.h"
+
+/* The profile that a directive describes, or NULL with *err set. */
+static scep_profile_t *profile_of(cmd_parms *cmd, void *dirv, const char **err)
+{
+    scep_dir_conf_t *dir = dirv;
+
+    *err = dir && dir->profile_section
+               ? NULL
+               : apr_psprintf(cmd->pool, "%s belongs into <ScepProfile>",
+                              cmd->cmd->name);
+    return *err ? NULL : dir->profile_section;
+}
+
+static const char *unknown_word(cmd_parms *cmd, const char *word,
+                                const char *known)
+{
+    return apr_psprintf(cmd->pool, "%s: '%s' is none of %s", cmd->cmd->name,
+                        word, known);
+}
+
+/* Adds up the bits that find gives for each word. */
+static const char *set_of_words(cmd_parms *cmd, const char *words,
+                                unsigned int (*find)(const char *word),
+                                unsigned int allowed, const char *known,
+                                unsigned int *set)
+{
+    unsigned int bits = 0;
+
+    while (*words) {
+        const char *word = ap_getword_conf(cmd->pool, &words);
+        unsigned int bit = find(word) & allowed;
+        if (!bit) {
+            return unknown_word(cmd, word, known);
+        }
+        bits |= bit;
+    }
+    if (!bits) {
+        return apr_psprintf(cmd->pool, "%s needs at least one of %s",
+                            cmd->cmd->name, known);
+    }
+    *set = bits;
+    return NULL;
+}
+
+const char *mod_scep_set_ca(cmd_parms *cmd, void *dirv, const char *name)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (!err) {
+        profile->ca_name = name;
+        profile->ca_where = cmd->directive;
+    }
+    return err;
+}
+
+const char *mod_scep_set_ra_certificate(cmd_parms *cmd, void *dirv,
+                                        const char *file)
+{
+    const char *err, *text;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_ra_entry_t *entry;
+    STACK_OF(X509) *certs = NULL;
+    apr_size_t len;
+
+    if (err ||
+        (err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool))) {
+        return err;
+    }
+    if (scep_cert_read_pem(&certs, text, len, &err, cmd->pool) !=
+        APR_SUCCESS) {
+        return apr_psprintf(cmd->pool, "%s: %s", file, err);
+    }
+    if (profile->ra_entries->nelts == 4) {
+        return "ScepRACertificate may be given four times at most";
+    }
+    entry = apr_array_push(profile->ra_entries);
+    entry->where = cmd->directive;
+    entry->cert_file = file;
+    entry->cert = sk_X509_value(certs, 0);
+    return NULL;
+}
+
+const char *mod_scep_set_ra_key(cmd_parms *cmd, void *dirv,
+                                const char *location)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (!err) {
+        APR_ARRAY_PUSH(profile->ra_keys, const char *) = location;
+    }
+    return err;
+}
+
+const char *mod_scep_set_get_ca_cert(cmd_parms *cmd, void *dirv,
+                                     const char *form, const char *order)
+{
+    static const char *const forms[] = {
+        [SCEP_PUBLISH_CA] = "ca",
+        [SCEP_PUBLISH_CA_CHAIN] = "ca-chain",
+        [SCEP_PUBLISH_RA_CA] = "ra+ca",
+        [SCEP_PUBLISH_RA_CA_ROOT] = "ra+ca+root",
+    };
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (err) {
+        return err;
+    }
+    if (order && strcasecmp(order, "reverse")) {
+        return unknown_word(cmd, order, "reverse");
+    }
+    for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        if (!strcasecmp(form, forms[i])) {
+            profile->publish = i;
+            profile->publish_reverse = order != NULL;
+            return NULL;
+        }
+    }
+    return unknown_word(cmd, form, "ca ca-chain ra+ca ra+ca+root");
+}
+
+const char *mod_scep_set_capabilities(cmd_parms *cmd, void *dirv,
+                                      const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (err) {
+        return err;
+    }
+    if (!*words) {
+        return "ScepCapabilities needs at least one word";
+    }
+    profile->capabilities = apr_array_make(cmd->pool, 8, sizeof(char *));
+    while (*words) {
+        APR_ARRAY_PUSH(profile->capabilities, const char *) =
+            ap_getword_conf(cmd->pool, &words);
+    }
+    return NULL;
+}
+
+const char *mod_scep_set_digests(cmd_parms *cmd, void *dirv, const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err
+               : set_of_words(cmd, words, scep_alg_digest_by_name,
+                              SCEP_DIGESTS_DEFAULT | SCEP_DIGEST_SHA1,
+                              "sha1 sha256 sha384 sha512",
+                              &profile->rule.digests);
+}
+
+const char *mod_scep_set_ciphers(cmd_parms *cmd, void *dirv, const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err
+               : set_of_words(cmd, words, scep_alg_cipher_by_name,
+                              SCEP_CIPHERS_DEFAULT | SCEP_CIPHER_DES3,
+                              "des3 aes128 aes192 aes256",
+                              &profile->rule.ciphers);
+}
+
+const char *mod_scep_set_legacy_crypto(cmd_parms *cmd, void *dirv, int on)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (!err) {
+        profile->legacy_crypto = on;
+    }
+    return err;
+}
+
+const char *mod_scep_set_key_types(cmd_parms *cmd, void *dirv,
+                                   const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_key_rule_t rule = { 0, 0, 0 };
+
+    if (err) {
+        return err;
+    }
+    if (!*words) {
+        return "ScepKeyTypes needs at least one of rsa and ec";
+    }
+    while (*words && !err) {
+        err = scep_alg_key_rule_add(&rule, ap_getword_conf(cmd->pool, &words),
+                                    cmd->pool);
+    }
+    profile->enrol.policy.keys = rule;
+    return err;
+}
+
+const char *mod_scep_set_sans(cmd_parms *cmd, void *dirv, const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (err) {
+        return err;
+    }
+    if (!strcasecmp(words, "none")) {
+        profile->enrol.policy.sans = 0;
+        return NULL;
+    }
+    return set_of_words(cmd, words, scep_name_san_type, ~0u,
+                        "none dns ip email uri upn sid rid dirname other",
+                        &profile->enrol.policy.sans);
+}
+
+const char *mod_scep_set_empty_subject(cmd_parms *cmd, void *dirv, int on)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (!err) {
+        profile->enrol.policy.empty_subject = on;
+    }
+    return err;
+}
+
+static apr_status_t object_cleanup(void *object)
+{
+    ASN1_OBJECT_free(object);
+    return APR_SUCCESS;
+}
+
+/* Reads names or numbers of objects into an array. */
+static const char *objects(cmd_parms *cmd, const char *words, int no_name,
+                           apr_array_header_t *array)
+{
+    if (!*words) {
+        return apr_psprintf(cmd->pool, "%s needs at least one word",
+                            cmd->cmd->name);
+    }
+    apr_array_clear(array);
+    while (*words) {
+        const char *word = ap_getword_conf(cmd->pool, &words);
+        ASN1_OBJECT *object = OBJ_txt2obj(word, no_name);
+        if (!object) {
+            ERR_clear_error();
+            return apr_psprintf(cmd->pool, "%s: '%s' is no %s", cmd->cmd->name,
+                                word,
+                                no_name ? "dotted object identifier"
+                                        : "name or dotted object identifier");
+        }
+        apr_pool_cleanup_register(cmd->pool, object, object_cleanup,
+                                  apr_pool_cleanup_null);
+        APR_ARRAY_PUSH(array, ASN1_OBJECT *) = object;
+    }
+    return NULL;
+}
+
+const char *mod_scep_set_extensions(cmd_parms *cmd, void *dirv,
+                                    const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err : objects(cmd, words, 1, profile->extensions);
+}
+
+const char *mod_scep_set_ext_key_usage(cmd_parms *cmd, void *dirv,
+                                       const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err : objects(cmd, words, 0, profile->ext_key_usage);
+}
+
+static unsigned int key_usage_by_name(const char *word)
+{
+    static const struct {
+        const char *name;
+        unsigned int bit;
+    } usages[] = {
+        { "digitalSignature", KU_DIGITAL_SIGNATURE },
+        { "nonRepudiation", KU_NON_REPUDIATION },
+        { "keyEncipherment", KU_KEY_ENCIPHERMENT },
+        { "dataEncipherment", KU_DATA_ENCIPHERMENT },
+        { "keyAgreement", KU_KEY_AGREEMENT },
+    };
+
+    for (unsigned int i = 0; i < sizeof(usages) / sizeof(*usages); i++) {
+        if (!strcasecmp(word, usages[i].name)) {
+            return usages[i].bit;
+        }
+    }
+    return 0;
+}
+
+const char *mod_scep_set_key_usage(cmd_parms *cmd, void *dirv,
+                                   const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err
+               : set_of_words(cmd, words, key_usage_by_name, ~0u,
+                              "digitalSignature nonRepudiation "
+                              "keyEncipherment dataEncipherment keyAgreement",
+                              &profile->enrol.key_usage);
+}
+
+const char *mod_scep_set_verify(cmd_parms *cmd, void *dirv, const char *words)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (err) {
+        return err;
+    }
+    if (!*words) {
+        return "ScepVerify needs the name of a verifier";
+    }
+    profile->verifiers = apr_array_make(cmd->pool, 2, sizeof(scep_verifier_t));
+    while (*words) {
+        scep_verifier_t *verifier = apr_array_push(profile->verifiers);
+        verifier->name = ap_getword_conf(cmd->pool, &words);
+        verifier->provider =
+            ap_lookup_provider(SCEP_VERIFIER_PROVIDER_GROUP, verifier->name,
+                               SCEP_PROVIDER_VERSION);
+        if (!verifier->provider) {
+            return apr_psprintf(cmd->pool, "unknown verifier '%s'",
+                                verifier->name);
+        }
+    }
+    return NULL;
+}
+
+static const char *positive_time(cmd_parms *cmd, const char *text,
+                                 apr_interval_time_t *value)
+{
+    apr_interval_time_t parsed = 0;
+    const char *err = mod_scep_conf_time(&parsed, text, cmd->pool);
+
+    if (!err && parsed < apr_time_from_sec(1)) {
+        err = "one second is the least";
+    }
+    if (err) {
+        return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, err);
+    }
+    *value = parsed;
+    return NULL;
+}
+
+const char *mod_scep_set_validity(cmd_parms *cmd, void *dirv, const char *time)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err : positive_time(cmd, time, &profile->enrol.validity);
+}
+
+const char *mod_scep_set_challenge_ttl(cmd_parms *cmd, void *dirv,
+                                       const char *time)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err : positive_time(cmd, time, &profile->challenge_ttl);
+}
+
+const char *mod_scep_set_challenge_max_ttl(cmd_parms *cmd, void *dirv,
+                                           const char *time)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err : positive_time(cmd, time, &profile->challenge_max_ttl);
+}
+
+const char *mod_scep_set_max_clock_skew(cmd_parms *cmd, void *dirv,
+                                        const char *time)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (!err && !strcasecmp(time, "off")) {
+        profile->rule.max_skew = 0;
+        return NULL;
+    }
+    return err ? err : positive_time(cmd, time, &profile->rule.max_skew);
+}
+
+/* One word of two: *value becomes 0 for the first, 1 for the second. */
+static const char *either(cmd_parms *cmd, const char *word, const char *first,
+                          const char *second, int *value)
+{
+    if (strcasecmp(word, first) && strcasecmp(word, second)) {
+        return unknown_word(cmd, word,
+                            apr_psprintf(cmd->pool, "%s %s", first, second));
+    }
+    *value = !strcasecmp(word, second);
+    return NULL;
+}
+
+const char *mod_scep_set_reply_certificates(cmd_parms *cmd, void *dirv,
+                                            const char *word)
+{
+    static const char *const words[] = { [SCEP_REPLY_LEAF] = "leaf",
+                                         [SCEP_REPLY_CA] = "ca",
+                                         [SCEP_REPLY_CHAIN] = "chain" };
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (err) {
+        return err;
+    }
+    for (unsigned int i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (!strcasecmp(word, words[i])) {
+            profile->reply_certs = i;
+            return NULL;
+        }
+    }
+    return unknown_word(cmd, word, "leaf ca chain");
+}
+
+const char *mod_scep_set_failure_content(cmd_parms *cmd, void *dirv,
+                                         const char *word)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err
+               : either(cmd, word, "empty", "absent",
+                        &profile->reply_form.content_absent);
+}
+
+const char *mod_scep_set_reply_signer(cmd_parms *cmd, void *dirv, int on)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    if (!err) {
+        profile->reply_form.signer_absent = !on;
+    }
+    return err;
+}
+
+const char *mod_scep_set_reply_key_transport(cmd_parms *cmd, void *dirv,
+                                             const char *word)
+{
+    const char *err;
+    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+
+    return err ? err
+               : either(cmd, word, "mirror", "pkcs1",
+                        &profile->reply_form.force_pkcs1);
+}

@@ -1,0 +1,15 @@
+/* providers.h - the providers that this module brings itself
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef MOD_SCEP_PROVIDERS_H
+#define MOD_SCEP_PROVIDERS_H
+
+#include "mod_scep.h"
+
+/** Challenges in a table that all processes map, challenge_shm.c. */
+extern const scep_challenge_provider_t mod_scep_challenge_shm;
+
+/** One-time passwords from the challenge store, verifier_otp.c. */
+extern const scep_verifier_provider_t mod_scep_verifier_otp;
+
+#endif

@@ -1,0 +1,85 @@
+/* verifier_otp.c - verifier "otp": one-time passwords from the store
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "conf.h"
+
+#include <apr_strings.h>
+#include <http_main.h>
+
+#include "providers.h"
+
+/* How long a request may take from the claim to the certificate.  A child
+ * that dies in between leaves the challenge locked for so long. */
+#define LEASE apr_time_from_sec(60)
+
+static const char *refusal(scep_challenge_outcome_t outcome)
+{
+    switch (outcome) {
+    case SCEP_CHALLENGE_NOT_FOUND:
+        return "no such challenge";
+    case SCEP_CHALLENGE_EXPIRED:
+        return "the challenge has expired";
+    case SCEP_CHALLENGE_REVOKED:
+        return "the challenge was revoked";
+    case SCEP_CHALLENGE_SPENT:
+        return "the challenge was used before";
+    case SCEP_CHALLENGE_BUSY:
+        return "the challenge is being used by another request";
+    case SCEP_CHALLENGE_BOUND_PROFILE:
+        return "the challenge is for another profile";
+    case SCEP_CHALLENGE_BOUND_SUBJECT:
+        return "the challenge is for another subject";
+    case SCEP_CHALLENGE_BOUND_SAN:
+        return "the challenge is for other subjectAltNames";
+    case SCEP_CHALLENGE_BOUND_DEVICE:
+        return "the challenge is for another device";
+    case SCEP_CHALLENGE_BOUND_NETWORK:
+        return "the challenge is for another network";
+    default:
+        return "the challenge store failed";
+    }
+}
+
+static void verify(void *data, const scep_verify_request_t *request,
+                   scep_verify_result_t *result, apr_pool_t *p)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
+    scep_challenge_claim_t *claim;
+    scep_challenge_outcome_t outcome;
+
+    (void)data;
+    if (!request->challenge) {
+        result->outcome = SCEP_VERIFY_PASS;
+        result->reason = "the CSR has no challengePassword";
+        return;
+    }
+    claim = apr_pcalloc(p, sizeof(*claim));
+    outcome = conf->store_provider->claim(conf->store, request->challenge,
+                                          &request->facts, request->now, LEASE,
+                                          claim, p);
+    if (outcome == SCEP_CHALLENGE_CLAIMED) {
+        result->outcome = SCEP_VERIFY_GRANTED;
+        result->token = claim;
+        result->id = claim->id;
+        return;
+    }
+    /* Another verifier may know a secret that the store does not. */
+    result->outcome = outcome == SCEP_CHALLENGE_NOT_FOUND
+                          ? SCEP_VERIFY_PASS
+                          : SCEP_VERIFY_REFUSED;
+    result->breach = outcome == SCEP_CHALLENGE_SPENT;
+    result->reason =
+        *claim->id ? apr_psprintf(p, "%s (%s)", refusal(outcome), claim->id)
+                   : refusal(outcome);
+}
+
+static apr_status_t settle(void *data, void *token, int spend, apr_pool_t *p)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
+
+    (void)data;
+    return spend ? conf->store_provider->commit(conf->store, token, p)
+                 : conf->store_provider->release(conf->store, token, p);
+}
+
+const scep_verifier_provider_t mod_scep_verifier_otp = { verify, settle };

@@ -1,0 +1,55 @@
+/* watchdog.c - periodic work by mod_watchdog
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "watchdog.h"
+
+#include <apr_optional.h>
+#include <mod_watchdog.h>
+
+#include "conf.h"
+
+#define WATCHDOG_NAME "_mod_scep_"
+
+static apr_status_t tick(int state, void *sv, apr_pool_t *p)
+{
+    server_rec *s = sv;
+    const scep_conf_t *conf = mod_scep_conf_get(s);
+    apr_status_t rv;
+
+    if (state != AP_WATCHDOG_STATE_RUNNING) {
+        return APR_SUCCESS;
+    }
+    rv = conf->store_provider->maintain(conf->store, apr_time_now(), p);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     SCEPLOGNO(0030) "challenge store %s: changes cannot be "
+                                     "made durable",
+                     conf->store_name);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
+{
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    ap_watchdog_t *watchdog;
+    apr_status_t rv;
+
+    if (!get || !add) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s,
+                     SCEPLOGNO(0031) "mod_watchdog is needed: load it");
+        return APR_ENOTIMPL;
+    }
+    rv = get(&watchdog, WATCHDOG_NAME, 0, 1, pconf);
+    if (rv == APR_SUCCESS) {
+        rv = add(watchdog, apr_time_from_sec(1), s, tick);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, rv, s,
+                     SCEPLOGNO(0032) "cannot register with mod_watchdog");
+    }
+    return rv;
+}
