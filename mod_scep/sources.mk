@@ -4,7 +4,10 @@ noinst_LTLIBRARIES += libscepcore.la
 libscepcore_la_SOURCES = \
 	%D%/mod_scep.h \
 	%D%/core/alg.c %D%/core/alg.h %D%/core/alg_key.c \
-	%D%/core/cert.c %D%/core/cert.h \
+	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
+	%D%/core/challenge_claim.c \
+	%D%/core/challenge_record.c %D%/core/challenge_record.h \
+	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
