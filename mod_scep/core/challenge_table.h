@@ -32,10 +32,12 @@ apr_size_t scep_table_size(apr_uint64_t capacity);
 /**
  * Lays out an empty table.
  * @param mem  page-aligned, scep_table_size(capacity) octets
+ * @param p  for temporary needs
  */
 apr_status_t scep_table_format(void *mem, apr_size_t size,
                                apr_uint64_t capacity,
-                               const unsigned char key[SCEP_TABLE_KEY_LEN]);
+                               const unsigned char key[SCEP_TABLE_KEY_LEN],
+                               apr_pool_t *p);
 
 /**
  * Opens a formatted table.  The key is copied and cleansed with the pool.
@@ -78,7 +80,7 @@ apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
                              const apr_array_header_t *profiles,
                              int (*visit)(void *baton,
                                           const scep_challenge_info_t *info),
-                             void *baton);
+                             void *baton, apr_pool_t *p);
 void scep_table_stats(scep_table_t *table, apr_time_t now,
                       scep_challenge_stats_t *stats);
 
@@ -91,8 +93,9 @@ void scep_table_sweep(scep_table_t *table, apr_time_t now,
                       int (*alive)(pid_t pid));
 
 /**
- * Copies every live challenge to an empty table of another capacity; both
- * must be out of use meanwhile and share the key.
+ * Copies every live challenge to an empty table of another capacity, and of
+ * the memory of spent and revoked ones what finds room; both tables must be
+ * out of use meanwhile and share the key.  The ids become others.
  * @return APR_ENOSPC where the new one is too small; it is then unusable
  */
 apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,

@@ -1,0 +1,232 @@
+/* challenge_record.h - the layout of the challenge table, for its own files
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Included by the challenge_*.c files and the benchmark only.  The reasoning
+ * is in challenge_table.c.
+ */
+#ifndef SCEP_CHALLENGE_RECORD_H
+#define SCEP_CHALLENGE_RECORD_H
+
+#include "challenge_table.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define SCEP_TABLE_MAGIC UINT64_C(0x6c62745f70656373) /* "scep_tbl" */
+#define SCEP_TABLE_VERSION 1
+#define SCEP_TABLE_HEADER 4096
+#define SCEP_TABLE_BUCKET 16
+#define SCEP_TABLE_CAPACITY_MAX (UINT64_C(1) << 28)
+
+typedef _Atomic uint64_t scep_word_t;
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(scep_word_t) == 8,
+               "the table needs lock-free 64-bit atomics");
+
+/* ------------------------------------------------------------------ */
+/* Control words: state(3) tag(13) sequence(16) time(32)                */
+
+typedef enum {
+    SCEP_WORD_FREE = 0,
+    SCEP_WORD_WRITING, /**< time: the writer's process id */
+    SCEP_WORD_ISSUED,  /**< time: expiry */
+    SCEP_WORD_CLAIMED, /**< time: end of the lease */
+    SCEP_WORD_SPENT,   /**< time: expiry, here and below */
+    SCEP_WORD_REVOKED,
+    SCEP_WORD_EXPIRED
+} scep_word_state_t;
+
+static inline scep_word_state_t scep_word_state(uint64_t word)
+{
+    return (scep_word_state_t)(word >> 61);
+}
+
+static inline uint32_t scep_word_tag(uint64_t word)
+{
+    return (uint32_t)(word >> 48) & 0x1fff;
+}
+
+static inline uint32_t scep_word_time(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+/** The word that follows another one: its sequence is one higher. */
+static inline uint64_t scep_word_next(uint64_t word, scep_word_state_t state,
+                                      uint32_t tag, uint32_t time)
+{
+    uint64_t sequence = ((word >> 32) + 1) & 0xffff;
+
+    return (uint64_t)state << 61 | (uint64_t)tag << 48 | sequence << 32 | time;
+}
+
+/** Whether the slot counts against the capacity. */
+static inline int scep_word_counted(uint64_t word)
+{
+    scep_word_state_t state = scep_word_state(word);
+
+    return state == SCEP_WORD_WRITING || state == SCEP_WORD_ISSUED ||
+           state == SCEP_WORD_CLAIMED;
+}
+
+/** The clock in words and records; it ends in 2106. */
+static inline uint32_t scep_word_seconds(apr_time_t time)
+{
+    apr_time_t seconds = time < 0 ? 0 : apr_time_sec(time);
+
+    return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+/* ------------------------------------------------------------------ */
+/* Records                                                              */
+
+#define SCEP_RECORD_SUBJECT 0x1
+#define SCEP_RECORD_SANS 0x2
+#define SCEP_RECORD_DEVICE 0x4
+#define SCEP_RECORD_KNOWN                                                     \
+    (SCEP_RECORD_SUBJECT | SCEP_RECORD_SANS | SCEP_RECORD_DEVICE)
+
+/** What HMAC makes of the texts of a challenge or of a request. */
+typedef struct scep_digests_t {
+    uint64_t mac[4]; /**< of the secret */
+    uint64_t subject[2];
+    uint64_t sans[2];
+    uint64_t profile;
+    uint64_t device;
+    uint32_t set; /**< SCEP_RECORD_* of those that were given */
+} scep_digests_t;
+
+#define SCEP_RECORD_WORDS 20
+#define SCEP_RECORD_CHECKED 17 /**< the words that check covers */
+
+/** A record, copied out of the table. */
+typedef union scep_record_t {
+    uint64_t word[SCEP_RECORD_WORDS];
+    struct {
+        uint64_t mac[4];
+        uint64_t subject[2];
+        uint64_t sans[2];
+        uint64_t profile;
+        uint64_t device;
+        uint64_t network; /**< room for a binding to a network */
+        uint32_t created; /**< seconds since 1970 */
+        uint32_t expires;
+        uint32_t random; /**< low half of the id */
+        uint32_t flags;  /**< SCEP_RECORD_*; an unknown one is a refusal */
+        char requester[SCEP_CHALLENGE_REQUESTER_MAX + 1];
+        uint64_t check; /**< over all of the above and the slot number */
+        /** room for what changes during a life: uses and transaction */
+        uint64_t room[2];
+    };
+} scep_record_t;
+
+_Static_assert(sizeof(scep_record_t) == 8 * SCEP_RECORD_WORDS &&
+                   offsetof(scep_record_t, check) == 8 * SCEP_RECORD_CHECKED,
+               "the record's layout is part of the file format");
+
+/** Thirteen bits of the MAC, kept in the control word. */
+static inline uint32_t scep_record_tag(const uint64_t mac[4])
+{
+    return (uint32_t)mac[1] & 0x1fff;
+}
+
+/* ------------------------------------------------------------------ */
+/* The table                                                            */
+
+typedef struct scep_table_header_t {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t record_size;
+    uint64_t capacity;
+    uint64_t size; /**< of the whole table, octets */
+    uint8_t key_id[16];
+    uint8_t fill[80];
+    /* each on cache lines of its own */
+    scep_word_t live; /**< changes(32) live(32) */
+    uint8_t fill_live[120];
+    scep_word_t cursor; /**< bucket that the next issue tidies */
+    uint8_t fill_cursor[120];
+    scep_word_t swept; /**< second of the last whole sweep */
+} scep_table_header_t;
+
+#define SCEP_TABLE_CONTEXTS 64
+
+/** A place for an idle HMAC context, on a cache line of its own. */
+typedef struct scep_table_context_t {
+    _Alignas(64) void *_Atomic idle;
+} scep_table_context_t;
+
+struct scep_table_t {
+    scep_table_header_t *header;
+    scep_word_t *words;
+    scep_word_t (*records)[SCEP_RECORD_WORDS];
+    uint64_t capacity;
+    uint32_t buckets;
+    uint32_t slots;
+    uint64_t seed;          /**< of the check field */
+    EVP_MAC_CTX *prototype; /**< holds the key; only ever copied */
+    scep_table_context_t *contexts;
+};
+
+static inline uint64_t scep_table_word(const scep_table_t *table,
+                                       uint32_t slot)
+{
+    return atomic_load_explicit(&table->words[slot], memory_order_acquire);
+}
+
+/* challenge_record.c: the key and what it makes, records in and out */
+
+apr_status_t scep_record_open_key(scep_table_t *table,
+                                  const unsigned char *key, uint8_t key_id[16],
+                                  apr_pool_t *p);
+/** @param secret, subject, sans, device  may be NULL: not given */
+apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
+                                const char *profile, const char *subject,
+                                const char *sans, const char *device,
+                                scep_digests_t *digests);
+void scep_record_make(scep_record_t *record, const scep_challenge_spec_t *spec,
+                      const scep_digests_t *digests, uint32_t random);
+/** Stores a record in a slot whose word this process has in WRITING. */
+void scep_record_store(scep_table_t *table, uint32_t slot,
+                       scep_record_t *record);
+/** @return non-zero if the slot's word was the same all the while */
+int scep_record_load(const scep_table_t *table, uint32_t slot, uint64_t word,
+                     scep_record_t *record);
+/** @return non-zero if a record that was loaded with word is whole */
+int scep_record_valid(const scep_table_t *table, uint32_t slot, uint64_t word,
+                      const scep_record_t *record);
+void scep_record_id(uint32_t slot, const scep_record_t *record,
+                    char id[SCEP_CHALLENGE_ID_SIZE]);
+
+/* challenge_sweep.c: counting and reclaiming */
+
+/** Counts one more live challenge in; zero if the table is full. */
+int scep_table_reserve(scep_table_t *table, uint32_t now);
+void scep_table_drop(scep_table_t *table);
+/** Marks a slot expired if it is; @return the slot's word now. */
+uint64_t scep_table_settle(scep_table_t *table, uint32_t slot, uint32_t now);
+/** Settles the next few buckets. */
+void scep_table_tidy(scep_table_t *table, uint32_t now);
+
+/* challenge_table.c: layout and issue */
+
+/** The first slots of the two buckets that a MAC may live in. */
+void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
+                        uint32_t first[2]);
+/**
+ * Finds a slot for the challenge and puts its word to WRITING; the caller
+ * has reserved.
+ * @param word  set to the slot's word
+ * @return non-zero if there was one
+ */
+int scep_table_take(scep_table_t *table, const uint64_t mac[4], uint32_t pid,
+                    uint32_t now, uint32_t *slot, uint64_t *word);
+
+/* challenge_claim.c */
+
+/** scep_table_claim() after the hashing. */
+scep_challenge_outcome_t scep_table_claim_digests(
+    scep_table_t *table, const scep_digests_t *digests, apr_time_t now,
+    apr_interval_time_t lease, scep_challenge_claim_t *claim);
+
+#endif

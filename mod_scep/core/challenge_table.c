@@ -1,0 +1,324 @@
+/* challenge_table.c - the challenge cache: a lock-free table in one mapping
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * DESIGN
+ *
+ * Truth is in the control words.  A slot's word says what the slot is, for
+ * which challenge (13 bits of its MAC), since how many changes (16 bits) and
+ * until when.  Every change is one compare-and-swap of the whole word, with
+ * the sequence advanced, so that of any number of callers who saw the same
+ * word one wins and the others look again.  There is no other lock, and so
+ * none that a dead process could hold.
+ *
+ *   FREE -> WRITING -> ISSUED <-> CLAIMED -> SPENT    -> WRITING
+ *                      ISSUED  |  CLAIMED -> EXPIRED  -> WRITING
+ *                      ISSUED  |  CLAIMED -> REVOKED  -> WRITING
+ *
+ * A record is written only while its word is WRITING, by the process named
+ * in it, and is immutable from then on; a claim stores nothing in it, since
+ * a claimant who stalled beyond its lease would write into what belongs to
+ * another.  A reader loads the word, the record, and the word again: if it
+ * is the same, the record was that of the word.  A decision to grant is
+ * validated by the compare-and-swap, a refusal by the second look.  Records
+ * are read with acquire and written with release atomics instead of plain
+ * accesses between fences: the same instructions on x86, and no data race
+ * in the language's terms.
+ *
+ * Placement.  HMAC-SHA-256 of the secret picks two buckets of 16 slots; the
+ * challenge goes to the one with fewer live ones.  There are 1.5 slots for
+ * each challenge of capacity.  At that load the fluid limit of two-choice
+ * placement under endless replacement has 1e-10 of the buckets full, and an
+ * issue needs two full ones to fail: 2e-20.  So the count of live ones is
+ * what limits the table, exactly at its capacity, and no challenge is ever
+ * moved or evicted.  The third of the slots that is over remembers spent
+ * and revoked challenges, to tell a leaked secret from an unknown one, for
+ * as long as nobody needs the room: a slot that is free is taken first,
+ * then expired, then spent past its expiry, then the spent one that would
+ * expire first.  160 octets of record and 8 of word, 1.5 times, are 252
+ * octets a challenge.
+ *
+ * Death.  A process may end between any two instructions.  Before WRITING:
+ * nothing happened.  In WRITING: the slot names the dead writer, and a sweep
+ * frees it; only death frees it and never age, since a writer that merely
+ * stalled would go on writing.  After ISSUED: there is a challenge that
+ * nobody was told of, until it expires.  In CLAIMED: the lease ends, and the
+ * challenge may be claimed again.  After SPENT: spent.
+ *
+ * The count.  A place is counted in before its slot is taken and counted
+ * out after its word has changed, so a death in between leaves it too high,
+ * never too low: the table may refuse early, until a sweep has counted the
+ * words anew.  A recount stands only if nothing was counted meanwhile.
+ * (A thread that stalls between its word and the count for all of a recount
+ * makes it one too low until the next one; there are slots enough.)  Expiry
+ * is noticed by the sweep that maintain runs each second, by each issue for
+ * the next few buckets in turn, and by an issue that finds the table full,
+ * which sweeps unless that was done in the same second: expiry goes by
+ * whole seconds, so nothing more can have expired.
+ *
+ * Power loss.  Pages reach the disk in any order.  A check field over the
+ * record and its slot number, and tag and expiry standing in both places,
+ * make a record that is torn, or not that of its word, a refusal.  What was
+ * not yet on disk is lost: with it the memory that a challenge was spent in
+ * the last second.
+ *
+ * Secrets.  A lookup needs the whole MAC, compared in constant time; the
+ * bindings are digests under the same key.  All hashing is done before the
+ * table is looked at, so the refusals cost the same but for some loads.
+ */
+#include "challenge_record.h"
+
+#include <openssl/crypto.h>
+
+#include <string.h>
+
+/* ------------------------------------------------------------------ */
+/* Layout                                                               */
+
+static uint32_t buckets_for(apr_uint64_t capacity)
+{
+    uint64_t buckets =
+        (capacity * 3 / 2 + SCEP_TABLE_BUCKET - 1) / SCEP_TABLE_BUCKET;
+
+    return buckets < 2 ? 2 : (uint32_t)buckets;
+}
+
+apr_size_t scep_table_size(apr_uint64_t capacity)
+{
+    uint64_t size;
+
+    if (capacity == 0 || capacity > SCEP_TABLE_CAPACITY_MAX)
+        return 0;
+    size = SCEP_TABLE_HEADER +
+           (uint64_t)buckets_for(capacity) * SCEP_TABLE_BUCKET *
+               (sizeof(scep_word_t) + sizeof(scep_record_t));
+    return size > (apr_size_t)-1 / 2 ? 0 : (apr_size_t)size;
+}
+
+static void lay_out(scep_table_t *table, void *mem, apr_uint64_t capacity)
+{
+    table->header = mem;
+    table->capacity = capacity;
+    table->buckets = buckets_for(capacity);
+    table->slots = table->buckets * SCEP_TABLE_BUCKET;
+    table->words = (scep_word_t *)((char *)mem + SCEP_TABLE_HEADER);
+    table->records =
+        (scep_word_t(*)[SCEP_RECORD_WORDS])(table->words + table->slots);
+}
+
+apr_status_t scep_table_format(void *mem, apr_size_t size,
+                               apr_uint64_t capacity,
+                               const unsigned char key[SCEP_TABLE_KEY_LEN],
+                               apr_pool_t *p)
+{
+    scep_table_t *table;
+    uint8_t key_id[16];
+    apr_status_t rv;
+
+    if (scep_table_size(capacity) == 0 || size != scep_table_size(capacity))
+        return APR_EINVAL;
+    table = apr_pcalloc(p, sizeof(*table));
+    rv = scep_record_open_key(table, key, key_id, p);
+    if (rv != APR_SUCCESS)
+        return rv;
+    lay_out(table, mem, capacity);
+    memset(mem, 0, SCEP_TABLE_HEADER);
+    for (uint32_t slot = 0; slot < table->slots; slot++)
+        atomic_init(&table->words[slot], 0);
+    table->header->magic = SCEP_TABLE_MAGIC;
+    table->header->version = SCEP_TABLE_VERSION;
+    table->header->record_size = sizeof(scep_record_t);
+    table->header->capacity = capacity;
+    table->header->size = size;
+    memcpy(table->header->key_id, key_id, sizeof(key_id));
+    return APR_SUCCESS;
+}
+
+apr_status_t scep_table_open(scep_table_t **table, void *mem, apr_size_t size,
+                             const unsigned char key[SCEP_TABLE_KEY_LEN],
+                             const char **error, apr_pool_t *p)
+{
+    const scep_table_header_t *header = mem;
+    scep_table_t *t;
+    uint8_t key_id[16];
+    apr_status_t rv;
+
+    if (size < SCEP_TABLE_HEADER || header->magic != SCEP_TABLE_MAGIC) {
+        *error = "it is not a challenge table";
+        return APR_EINVAL;
+    }
+    if (header->version != SCEP_TABLE_VERSION ||
+        header->record_size != sizeof(scep_record_t)) {
+        *error = "it was made by another version of mod_scep";
+        return APR_EINVAL;
+    }
+    if (size != header->size || size != scep_table_size(header->capacity)) {
+        *error = "it is cut off or damaged: its size is not what its header "
+                 "says";
+        return APR_EINVAL;
+    }
+    t = apr_pcalloc(p, sizeof(*t));
+    rv = scep_record_open_key(t, key, key_id, p);
+    if (rv != APR_SUCCESS) {
+        *error = "OpenSSL cannot compute HMAC-SHA-256";
+        return rv;
+    }
+    if (CRYPTO_memcmp(key_id, header->key_id, sizeof(key_id)) != 0) {
+        *error = "it was made with another key";
+        return APR_EINVAL;
+    }
+    lay_out(t, mem, header->capacity);
+    *table = t;
+    return APR_SUCCESS;
+}
+
+apr_uint64_t scep_table_capacity(const scep_table_t *table)
+{
+    return table->capacity;
+}
+
+void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
+                        uint32_t first[2])
+{
+    uint64_t one = ((mac[0] & 0xffffffff) * table->buckets) >> 32;
+    uint64_t other = one + 1 + (((mac[0] >> 32) * (table->buckets - 1)) >> 32);
+
+    first[0] = (uint32_t)one * SCEP_TABLE_BUCKET;
+    first[1] = (uint32_t)(other % table->buckets) * SCEP_TABLE_BUCKET;
+    for (int i = 0; i < 2; i++) {
+        __builtin_prefetch((const void *)&table->words[first[i]]);
+        __builtin_prefetch((const void *)&table->words[first[i] + 8]);
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* Issue                                                                */
+
+/** How gladly a slot is given up, lowest first; UINT64_MAX: not at all. */
+static uint64_t price_of(uint64_t word, uint32_t now)
+{
+    uint32_t time = scep_word_time(word);
+
+    if (scep_word_counted(word))
+        return UINT64_MAX;
+    if (scep_word_state(word) == SCEP_WORD_FREE)
+        return 0;
+    if (scep_word_state(word) == SCEP_WORD_EXPIRED)
+        return UINT64_C(1) << 32 | time;
+    return (now >= time ? UINT64_C(2) : UINT64_C(3)) << 32 | time;
+}
+
+int scep_table_take(scep_table_t *table, const uint64_t mac[4], uint32_t pid,
+                    uint32_t now, uint32_t *slot, uint64_t *word)
+{
+    uint32_t first[2];
+
+    scep_table_buckets(table, mac, first);
+    for (;;) {
+        uint64_t best_price[2] = { UINT64_MAX, UINT64_MAX };
+        uint64_t best_word[2] = { 0, 0 };
+        uint32_t best_slot[2] = { 0, 0 };
+        int live[2] = { 0, 0 };
+        int pick;
+
+        for (int b = 0; b < 2; b++) {
+            for (uint32_t i = 0; i < SCEP_TABLE_BUCKET; i++) {
+                uint64_t w = scep_table_settle(table, first[b] + i, now);
+                uint64_t price = price_of(w, now);
+
+                live[b] += price == UINT64_MAX;
+                if (price < best_price[b]) {
+                    best_price[b] = price;
+                    best_word[b] = w;
+                    best_slot[b] = first[b] + i;
+                }
+            }
+        }
+        pick = live[1] < live[0];
+        if (best_price[pick] == UINT64_MAX)
+            return 0;
+        *slot = best_slot[pick];
+        *word = scep_word_next(best_word[pick], SCEP_WORD_WRITING,
+                               scep_record_tag(mac), pid);
+        if (atomic_compare_exchange_strong(&table->words[*slot],
+                                           &best_word[pick], *word))
+            return 1;
+    }
+}
+
+/** Whether another slot holds, or is about to hold, the same secret. */
+static int is_duplicate(const scep_table_t *table, const uint64_t mac[4],
+                        uint32_t own)
+{
+    uint32_t first[2];
+
+    scep_table_buckets(table, mac, first);
+    for (uint32_t i = 0; i < 2 * SCEP_TABLE_BUCKET; i++) {
+        uint32_t slot = first[i / SCEP_TABLE_BUCKET] + i % SCEP_TABLE_BUCKET;
+        uint64_t word;
+        scep_record_t record;
+        int same;
+
+        if (slot == own)
+            continue;
+        do {
+            word = atomic_load(&table->words[slot]);
+            same = scep_word_counted(word) &&
+                   scep_word_tag(word) == scep_record_tag(mac);
+        } while (same && !scep_record_load(table, slot, word, &record));
+        if (same && CRYPTO_memcmp(record.mac, mac, sizeof(record.mac)) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+apr_status_t scep_table_issue(scep_table_t *table,
+                              const scep_challenge_spec_t *spec,
+                              apr_uint32_t random, pid_t pid,
+                              char id[SCEP_CHALLENGE_ID_SIZE])
+{
+    uint32_t now = scep_word_seconds(spec->created);
+    uint32_t expires = scep_word_seconds(spec->expires);
+    scep_digests_t digests;
+    scep_record_t record;
+    uint32_t tag, slot;
+    uint64_t word, written, final;
+    apr_status_t rv;
+
+    if (!spec->secret || !*spec->secret || !spec->profile || expires <= now)
+        return APR_EINVAL;
+    rv = scep_record_digest(table, spec->secret, spec->profile, spec->subject,
+                            spec->sans, spec->device, &digests);
+    if (rv != APR_SUCCESS)
+        return rv;
+    scep_table_tidy(table, now);
+    if (!scep_table_reserve(table, now))
+        return APR_ENOSPC;
+    if (!scep_table_take(table, digests.mac, (uint32_t)pid, now, &slot,
+                         &word)) {
+        scep_table_drop(table);
+        return APR_ENOSPC;
+    }
+    scep_record_make(&record, spec, &digests, random);
+    scep_record_store(table, slot, &record);
+    /* Of two who issue one secret at once, each writes its record, changes
+     * its word, and looks for the other: the total order of these makes at
+     * least one of them see the other.  Only then may anyone claim it. */
+    tag = scep_word_tag(word);
+    written = scep_word_next(word, SCEP_WORD_WRITING, tag, (uint32_t)pid);
+    if (!atomic_compare_exchange_strong(&table->words[slot], &word, written))
+        return APR_EGENERAL;
+    if (is_duplicate(table, digests.mac, slot)) {
+        rv = APR_EEXIST;
+        final = scep_word_next(written, SCEP_WORD_FREE, 0, 0);
+    } else {
+        final = scep_word_next(written, SCEP_WORD_ISSUED, tag, expires);
+    }
+    /* Fails only if a sweep took this process for dead, and cleaned up. */
+    if (!atomic_compare_exchange_strong(&table->words[slot], &written, final))
+        return APR_EGENERAL;
+    if (rv == APR_EEXIST)
+        scep_table_drop(table);
+    else
+        scep_record_id(slot, &record, id);
+    return rv;
+}
