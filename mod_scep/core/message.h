@@ -58,6 +58,7 @@ typedef struct scep_transport_t {
 typedef struct scep_message_t {
     int type;                   /**< any number that was sent; -1: none */
     const char *transaction_id; /**< NUL-terminated UTF-8, or NULL */
+    int transaction_id_tag;     /**< V_ASN1_*: the string type it came as */
     unsigned char sender_nonce[SCEP_NONCE_MAX];
     apr_size_t sender_nonce_len; /**< 0: absent */
     unsigned int digest;         /**< SCEP_DIGEST_*; 0: none allowed */
