@@ -26,7 +26,8 @@ module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
 	%D%/httpd/admin_challenges.c \
-	%D%/httpd/challenge_shm.c %D%/httpd/challenge_shm.h \
+	%D%/httpd/challenge_file.c %D%/httpd/challenge_file.h \
+	%D%/httpd/challenge_shm.c \
 	%D%/httpd/check.c \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
 	%D%/httpd/directives.c \

@@ -336,12 +336,7 @@ static apr_status_t resize(scep_challenge_file_t *file, scep_table_t *table,
         rv = scep_table_migrate(table, to, apr_time_now());
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, rv, s,
-            SCEPLOGNO(0207) "challenge store: %s stays at %" APR_UINT64_T_FMT
-                            ": its live challenges do not go into "
-                            "%" APR_UINT64_T_FMT,
-            file->path, scep_table_capacity(table), capacity);
+        /* too small for what lives: the caller says so */
         unlink(made.path);
         drop_table(&made);
         return APR_SUCCESS;
@@ -354,11 +349,10 @@ static apr_status_t resize(scep_challenge_file_t *file, scep_table_t *table,
         return rv;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                 SCEPLOGNO(
-                     0208) "challenge store: moved %s from %" APR_UINT64_T_FMT
-                           " to %" APR_UINT64_T_FMT
-                           " challenges; those in it have new ids",
-                 file->path, scep_table_capacity(table), capacity);
+                 SCEPLOGNO(0207) "challenge store: moved %s from %lu to %lu "
+                                 "challenges; those in it have new ids",
+                 file->path, (unsigned long)scep_table_capacity(table),
+                 (unsigned long)capacity);
     drop_table(file);
     file->fd = made.fd;
     file->mem = made.mem;

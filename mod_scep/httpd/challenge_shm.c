@@ -139,13 +139,13 @@ static apr_status_t shm_open_store(void *storev, const char *state_dir,
     }
     if (scep_table_capacity(store->table) != store->capacity) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     SCEPLOGNO(0223) "challenge store: %s is in use and stays "
-                                     "at %" APR_UINT64_T_FMT
-                                     " challenges; a capacity of "
-                                     "%" APR_UINT64_T_FMT
-                                     " takes effect at the next full start",
-                     store->file->path, scep_table_capacity(store->table),
-                     store->capacity);
+                     SCEPLOGNO(0223) "challenge store: %s stays at %lu "
+                                     "challenges; a capacity of %lu takes "
+                                     "effect at the next full start that has "
+                                     "room for the live ones",
+                     store->file->path,
+                     (unsigned long)scep_table_capacity(store->table),
+                     (unsigned long)store->capacity);
     }
     return APR_SUCCESS;
 }
