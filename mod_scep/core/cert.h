@@ -86,7 +86,6 @@ apr_status_t scep_cert_publish(scep_body_t *body, scep_publish_t form,
  * SHA-384 for strongSwan (Q-3).
  * @param edits  array of const char *: "-WORD" removes, "+WORD" adds, a bare
  *               first word starts from an empty list; may be NULL
- * @return NULL where the list would be longer than clients read
  */
 const char *scep_cert_capabilities(unsigned int digests,
                                    unsigned int ciphers,

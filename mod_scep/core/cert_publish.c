@@ -10,9 +10,6 @@
 
 #include "cert.h"
 
-/* certmonger throws a longer list away. */
-#define CAPABILITIES_MAX 1023
-
 /* ------------------------------------------------------------------ */
 /* certificates-only SignedData                                         */
 
@@ -214,7 +211,6 @@ const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
                                    apr_pool_t *p)
 {
     apr_array_header_t *words = apr_array_make(p, 16, sizeof(const char *));
-    const char *text;
     int i, n = edits ? edits->nelts : 0;
 
     if (n == 0 || strchr("+-", *APR_ARRAY_IDX(edits, 0, const char *)))
@@ -229,6 +225,5 @@ const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
     }
     if (words->nelts == 0)
         return "";
-    text = apr_pstrcat(p, apr_array_pstrcat(p, words, '\n'), "\n", NULL);
-    return strlen(text) <= CAPABILITIES_MAX ? text : NULL;
+    return apr_pstrcat(p, apr_array_pstrcat(p, words, '\n'), "\n", NULL);
 }

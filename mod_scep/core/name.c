@@ -158,20 +158,6 @@ static const char *escape(const char *text, const char *special, apr_pool_t *p)
     return out;
 }
 
-/* The text of a value, or '#' and its octets where it is none. */
-static const char *value_text(const ASN1_STRING *value, const char *special,
-                              apr_pool_t *p)
-{
-    const char *text = scep_name_utf8(value, p);
-
-    if (text)
-        return escape(text, special, p);
-    return apr_pstrcat(p, "#",
-                       hex(ASN1_STRING_get0_data(value),
-                           (apr_size_t)ASN1_STRING_length(value), p),
-                       NULL);
-}
-
 /* ------------------------------------------------------------------ */
 /* distinguished names                                                  */
 
@@ -180,25 +166,43 @@ static void push(apr_array_header_t *strings, const char *string)
     *(const char **)apr_array_push(strings) = string;
 }
 
+/* The value is '#' and its octets where it is no text. */
+static const char *attribute_text(const X509_NAME_ENTRY *entry, apr_pool_t *p)
+{
+    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+    const char *type =
+        scep_name_oid_text(X509_NAME_ENTRY_get_object(entry), p);
+    const char *text = scep_name_utf8(value, p);
+
+    if (text)
+        return apr_pstrcat(p, type, "=", escape(text, "\"+,;<>\\", p), NULL);
+    return apr_pstrcat(p, type, "=#",
+                       hex(ASN1_STRING_get0_data(value),
+                           (apr_size_t)ASN1_STRING_length(value), p),
+                       NULL);
+}
+
 const char *scep_name_text(const X509_NAME *name, apr_pool_t *p)
 {
-    int i, n = X509_NAME_entry_count(name), last = -1;
+    int i, start, end, n = X509_NAME_entry_count(name);
     apr_array_header_t *parts =
         apr_array_make(p, 2 * n + 1, sizeof(const char *));
 
-    for (i = n - 1; i >= 0; i--) {
-        const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
-        int set = X509_NAME_ENTRY_set(entry);
+    for (end = n; end > 0; end = start) {
+        int set = X509_NAME_ENTRY_set(X509_NAME_get_entry(name, end - 1));
 
-        if (last >= 0)
-            push(parts, set == last ? "+" : ",");
-        last = set;
-        push(parts,
-             apr_pstrcat(
-                 p, scep_name_oid_text(X509_NAME_ENTRY_get_object(entry), p),
-                 "=",
-                 value_text(X509_NAME_ENTRY_get_data(entry), "\"+,;<>\\", p),
-                 NULL));
+        for (start = end - 1; start > 0; start--) {
+            if (X509_NAME_ENTRY_set(X509_NAME_get_entry(name, start - 1)) !=
+                set)
+                break;
+        }
+        for (i = start; i < end; i++) {
+            const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+
+            if (parts->nelts > 0)
+                push(parts, i > start ? "+" : ",");
+            push(parts, attribute_text(entry, p));
+        }
     }
     return apr_array_pstrcat(p, parts, '\0');
 }

@@ -14,7 +14,7 @@
 /* ------------------------------------------------------------------ */
 /* distinguished names                                                  */
 
-/* What people write beside the names that OpenSSL knows, any case. */
+/* What people write, any case; the rest are names that OpenSSL knows. */
 static const struct {
     const char *name;
     int nid;
@@ -81,11 +81,13 @@ static const char *read_type(reader_t *r, ASN1_OBJECT **type)
     r->s = equals + 1;
     if (strncasecmp(name, "OID.", 4) == 0)
         name += 4;
-    *type = *name ? OBJ_txt2obj(name, 0) : NULL;
+    *type = NULL;
     for (i = 0; !*type && i < sizeof(aliases) / sizeof(aliases[0]); i++) {
         if (strcasecmp(name, aliases[i].name) == 0)
             *type = OBJ_nid2obj(aliases[i].nid);
     }
+    if (!*type && *name)
+        *type = OBJ_txt2obj(name, 0);
     ERR_clear_error();
     if (!*type)
         return apr_psprintf(r->p, "'%s' is no attribute type", name);

@@ -7,3 +7,21 @@ TESTS += %D%/check_ca_openssl
 %C%_check_ca_openssl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_ca_openssl_LDADD = libscepissue.la $(CHECK_LIBS) \
 	$(OPENSSL_LIBS) $(APR_LIBS)
+
+check_PROGRAMS += %D%/check_enrol
+TESTS += %D%/check_enrol
+%C%_check_enrol_SOURCES = %D%/check_enrol.c
+%C%_check_enrol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_enrol_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_query
+TESTS += %D%/check_query
+%C%_check_query_SOURCES = %D%/check_query.c
+%C%_check_query_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_query_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_name
+TESTS += %D%/check_name
+%C%_check_name_SOURCES = %D%/check_name.c
+%C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_name_LDADD = libscepcore.la $(CHECK_LIBS)
