@@ -23,6 +23,8 @@ CORE_CALLS = re.compile(
     r"|apr_time_now|apr_sleep|apr_generate_random_bytes|RAND_\w+|fopen|open"
     r"|socket|time|gettimeofday|clock_gettime|getpid|kill|exit|_exit|abort"
     r"|assert|printf|fprintf|puts|OBJ_create|OPENSSL_cleanup)\s*\(")
+# A content key is nobody's input: OpenSSL makes it where it is used.
+CORE_MAY = {("message_envelope.c", "RAND_bytes")}
 CONNECTOR_HEADERS = ("mod_scep.h", "../../mod_scep/mod_scep.h")
 
 # What a tarball has beside the sources.
@@ -66,7 +68,8 @@ def core_is_pure(tree):
                          or not (path.parent / name).is_file()):
                 bad.append(f"{path}: includes \"{name}\"")
         bad += [f"{path}: calls {call}"
-                for call in CORE_CALLS.findall(code(path))]
+                for call in CORE_CALLS.findall(code(path))
+                if (path.name, call) not in CORE_MAY]
     return bad
 
 

@@ -39,7 +39,8 @@ def c_file(name, body=""):
 
 RULES = [rules.core_is_pure, rules.connectors_stand_alone,
          rules.directives_documented, rules.log_numbers,
-         rules.reasons_documented, rules.log_modules, rules.form, rules.tests_registered]
+         rules.reasons_documented, rules.log_modules, rules.form,
+         rules.tests_registered]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
