@@ -1,2 +1,19 @@
 # bench.mk - what make needs to know of this directory
 # SPDX-License-Identifier: Apache-2.0
+
+EXTRA_PROGRAMS += %D%/scep_bench
+%C%_scep_bench_SOURCES = \
+	%D%/scep_bench.c \
+	%D%/enrolment.c %D%/enrolment.h \
+	%D%/load.c %D%/load.h \
+	%D%/memory.c %D%/memory.h
+%C%_scep_bench_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+%C%_scep_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
+%C%_scep_bench_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
+
+EXTRA_DIST += %D%/run
+CLEANFILES += %D%/scep_bench
+
+bench: all %D%/scep_bench$(EXEEXT)
+	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run
+.PHONY: bench
