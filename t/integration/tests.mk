@@ -1,7 +1,8 @@
 # tests.mk - tests against a real httpd
 # SPDX-License-Identifier: Apache-2.0
 integration_tests = \
-	%D%/test_bad_input.py %D%/test_challenge.py %D%/test_enrol.py \
+	%D%/test_admin.py %D%/test_bad_input.py %D%/test_challenge.py \
+	%D%/test_enrol.py \
 	%D%/test_http.py %D%/test_publish.py
 EXTRA_DIST += $(integration_tests) \
 	%D%/conftest.py %D%/der.py %D%/gateway.py %D%/profiles.py \
