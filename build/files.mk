@@ -3,7 +3,7 @@
 dist_noinst_SCRIPTS = %D%/setup %D%/make %D%/sandbox %D%/quickstart \
 	%D%/check %D%/tally %D%/pytest %D%/check-asan %D%/check-valgrind \
 	%D%/valgrind-report
-EXTRA_DIST += .ci/run %D%/valgrind.supp
+EXTRA_DIST += .ci/run %D%/valgrind.supp t/data
 
 # httpd loads the .so; libtool's .la beside it only confuses.
 install-exec-hook:

@@ -41,6 +41,7 @@ def root(tmp_path_factory):
     (path / "scep/ca.pem").rename(path / "scep/ca-chain.pem")
     (path / "scep/operators").write_text("")
     (path / "ssl").mkdir()
+    (path / "logs").mkdir()
     for suffix, new in (("pem", "pem"), ("key", "key")):
         (path / f"ssl/gateway.{new}").write_bytes(
             (path / f"scep/ra.{suffix}").read_bytes())
