@@ -25,3 +25,15 @@ TESTS += %D%/check_name
 %C%_check_name_SOURCES = %D%/check_name.c
 %C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_name_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_csr
+TESTS += %D%/check_csr
+%C%_check_csr_SOURCES = %D%/check_csr.c %D%/support.c %D%/support.h
+%C%_check_csr_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_csr_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_policy
+TESTS += %D%/check_policy
+%C%_check_policy_SOURCES = %D%/check_policy.c %D%/support.c %D%/support.h
+%C%_check_policy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_policy_LDADD = libscepcore.la $(CHECK_LIBS)
