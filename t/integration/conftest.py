@@ -1,0 +1,141 @@
+"""Servers, keys and the rule that every line of the error log is declared.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import shutil
+
+import pytest
+
+import gateway
+import profiles
+import scepclient
+from gateway import Sandbox
+
+TOOLS = ("openssl", "curl", "apache2")
+
+
+def pytest_sessionstart(session):
+    missing = [tool for tool in TOOLS
+               if not shutil.which(tool, path="/usr/sbin:/usr/bin:/bin")]
+    if missing:
+        pytest.exit("missing: %s; run build/setup" % ", ".join(missing), 3)
+    if not (gateway.BUILD / ".libs" / "mod_scep.so").exists():
+        pytest.exit("no mod_scep.so in %s; build it, or set SCEP_BUILD"
+                    % gateway.BUILD, 3)
+
+
+class Keys:
+    """Each key is made once in a session, when it is first asked for."""
+
+    def __init__(self):
+        self.made = {}
+
+    def _once(self, what, make):
+        if what not in self.made:
+            self.made[what] = make()
+        return self.made[what]
+
+    def rsa(self, size=2048, number=0):
+        return self._once(("rsa", size, number),
+                          lambda: scepclient.rsa_key(size))
+
+    def ec(self, curve=scepclient.ec.SECP256R1):
+        return self._once(("ec", curve), lambda: scepclient.ec_key(curve))
+
+    def signer(self, number=0):
+        return self._once(("signer", number), lambda: scepclient.certificate(
+            self.rsa(number=number), scepclient.name(("CN", "signer"))))
+
+
+@pytest.fixture(scope="session")
+def keys():
+    return Keys()
+
+
+@pytest.fixture(scope="session")
+def extra_pki():
+    path = gateway.scratch()
+    profiles.make_pki(path)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session", params=["event", "prefork"])
+def main_server(request, extra_pki):
+    """The server that most tests share, with every profile they need."""
+    sandbox = Sandbox(request.param, profiles.lines(extra_pki))
+    try:
+        sandbox.start()
+        yield sandbox
+    finally:
+        sandbox.remove()
+
+
+@pytest.fixture
+def server(main_server):
+    return main_server
+
+
+@pytest.fixture
+def make_server():
+    """Starts servers for one test alone: make_server(lines, mpm, bare)."""
+    started = []
+
+    def make(lines="", mpm="event", bare=False, start=True):
+        sandbox = Sandbox(mpm, lines, bare)
+        started.append(sandbox)
+        if start:
+            sandbox.start()
+        return sandbox
+
+    yield make
+    for sandbox in started:
+        try:
+            sandbox.log.verify()
+            _check_secrets(sandbox)
+        finally:
+            sandbox.remove()
+
+
+def _check_secrets(sandbox):
+    written = sandbox.log.raw()
+    for secret in sandbox.secrets:
+        assert secret not in written, "a challenge stands in the log"
+
+
+@pytest.fixture(autouse=True)
+def check_logs():
+    """No test passes with a line in the log that it did not declare."""
+    for sandbox in Sandbox.instances:
+        sandbox.log.mark()
+    yield
+    for sandbox in Sandbox.instances:
+        sandbox.log.verify()
+        _check_secrets(sandbox)
+
+
+@pytest.fixture
+def log(server):
+    return server.log
+
+
+@pytest.fixture
+def enrol(server, keys):
+    """Enrols at one profile of the shared server; returns the CertRep.
+
+    csr: members for gateway.make_csr; forms: members for Endpoint; the rest
+    are members of the Request.
+    """
+    def run(profile="default", key=None, challenge=None, csr=None, forms=None,
+            method="POST", signer=None, path=None, **members):
+        key = key or keys.rsa()
+        if challenge is None:
+            challenge = server.challenge(profile)
+        request_csr = gateway.make_csr(key, challenge, **(csr or {}))
+        endpoint = server.endpoint(profile, path, **(forms or {}))
+        if signer is None and key is keys.rsa():
+            signer = keys.signer()
+        message = endpoint.request(key, request_csr, signer, **members)
+        return endpoint.send(message, method)
+
+    return run
