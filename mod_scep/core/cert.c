@@ -144,13 +144,13 @@ static int is_issued_by(X509 *cert, X509 *issuer)
 static const char *check_ca(X509 *cert, int last, apr_pool_t *p)
 {
     int ca = X509_check_ca(cert);
-    uint32_t usage = X509_get_key_usage(cert);
 
-    if (ca != 1 && !(last && ca == 3)) /* a root of X.509 version 1 */
-        return apr_psprintf(p, "%s is no CA certificate", quoted(cert, p));
-    if (!(usage & KU_KEY_CERT_SIGN))
+    if ((X509_get_extension_flags(cert) & EXFLAG_CA) &&
+        !(X509_get_key_usage(cert) & KU_KEY_CERT_SIGN))
         return apr_psprintf(p, "%s is a CA whose key usage lacks keyCertSign",
                             quoted(cert, p));
+    if (ca != 1 && !(last && ca == 3)) /* a root of X.509 version 1 */
+        return apr_psprintf(p, "%s is no CA certificate", quoted(cert, p));
     return NULL;
 }
 

@@ -37,3 +37,9 @@ TESTS += %D%/check_policy
 %C%_check_policy_SOURCES = %D%/check_policy.c %D%/support.c %D%/support.h
 %C%_check_policy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_policy_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_cert
+TESTS += %D%/check_cert
+%C%_check_cert_SOURCES = %D%/check_cert.c %D%/support.c %D%/support.h
+%C%_check_cert_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_cert_LDADD = libscepcore.la $(CHECK_LIBS)
