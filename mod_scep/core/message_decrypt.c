@@ -189,6 +189,18 @@ static void unwrap(EVP_PKEY_CTX *ctx, const ASN1_OCTET_STRING *wrapped,
     OPENSSL_cleanse(opened, sizeof(opened));
 }
 
+/* Every messageData is a SEQUENCE.  A wrong key gives a right padding once
+ * in 256 times: that must not look different to anyone, the log included. */
+static int is_sequence(const unsigned char *data, int len)
+{
+    const unsigned char *at = data;
+    long size;
+    int tag, class;
+
+    return (ASN1_get_object(&at, &size, &tag, &class, len) & 0x80) == 0 &&
+           tag == V_ASN1_SEQUENCE && class == V_ASN1_UNIVERSAL;
+}
+
 /* The only faults before the last step are such as anybody can see in the
  * message; it sets message->data. */
 static int open_content(scep_message_t *message,
@@ -220,7 +232,8 @@ static int open_content(scep_message_t *message,
          EVP_DecryptUpdate(ctx, data, &len,
                            ASN1_STRING_get0_data(encrypted->content),
                            sealed) == 1 &&
-         EVP_DecryptFinal_ex(ctx, data + len, &last) == 1;
+         EVP_DecryptFinal_ex(ctx, data + len, &last) == 1 &&
+         is_sequence(data, len + last);
     if (ok) {
         message->data = data;
         message->data_len = len + last;

@@ -43,3 +43,16 @@ TESTS += %D%/check_cert
 %C%_check_cert_SOURCES = %D%/check_cert.c %D%/support.c %D%/support.h
 %C%_check_cert_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_cert_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_result %D%/check_alg %D%/check_message
+TESTS += %D%/check_result %D%/check_alg %D%/check_message
+%C%_check_result_SOURCES = %D%/check_result.c %D%/support.c %D%/support.h
+%C%_check_result_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_result_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_alg_SOURCES = %D%/check_alg.c %D%/support.c %D%/support.h
+%C%_check_alg_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_alg_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_message_SOURCES = %D%/check_message.c %D%/support.c %D%/support.h
+%C%_check_message_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_message_LDADD = libscepcore.la $(CHECK_LIBS)
+EXTRA_DIST += t/data
