@@ -6,7 +6,7 @@ EXTRA_PROGRAMS += %D%/scep_bench
 	%D%/scep_bench.c \
 	%D%/enrolment.c %D%/enrolment.h \
 	%D%/load.c %D%/load.h \
-	%D%/memory.c %D%/memory.h
+	%D%/watch.c %D%/watch.h
 %C%_scep_bench_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 %C%_scep_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
 %C%_scep_bench_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)

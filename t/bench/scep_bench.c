@@ -15,7 +15,7 @@
 
 #include "enrolment.h"
 #include "load.h"
-#include "memory.h"
+#include "watch.h"
 
 #define THREADS 2
 #define ROUNDS_MAX 1000
@@ -42,6 +42,7 @@ typedef struct round_t {
 
 typedef struct figures_t {
     double rate, p50, p95, p99;
+    double cpu; /* microseconds of the server for each enrolment */
     size_t failures;
 } figures_t;
 
@@ -219,11 +220,12 @@ static void sum_up(figures_t *figures, const round_t *round, double seconds)
 }
 
 static figures_t run_round(const options_t *options,
-                           const enrolment_plan_t *plan, size_t count)
+                           const enrolment_plan_t *plan, const watch_t *watch,
+                           size_t count)
 {
     figures_t figures = { 0 };
     round_t round = { .options = options, .plan = plan, .count = count };
-    double seconds;
+    double seconds, cpu;
     size_t i;
 
     round.enrolments = load_alloc(count * sizeof(*round.enrolments));
@@ -234,7 +236,9 @@ static figures_t run_round(const options_t *options,
     if (options->has_admin)
         fetch_challenges(&round);
     work_all(&round, build_one);
+    cpu = watch_time(watch);
     seconds = run_pinned(options, round.jobs, count);
+    figures.cpu = (watch_time(watch) - cpu) * 1e6 / (double)count;
     work_all(&round, check_one);
     sum_up(&figures, &round, seconds);
     for (i = 0; i < count; i++)
@@ -264,31 +268,35 @@ static size_t run_rounds(const options_t *options,
                          const enrolment_plan_t *plan)
 {
     figures_t figures[ROUNDS_MAX];
-    memory_t memory;
+    watch_t watch = { 0 };
     size_t failures = 0;
     int i;
 
     if (options->warmup > 0)
-        failures += run_round(options, plan, options->warmup).failures;
-    memory_begin(&memory, options->watch);
+        failures += run_round(options, plan, &watch, options->warmup).failures;
+    watch_begin(&watch, options->watch);
     for (i = 0; i < options->rounds; i++) {
-        figures[i] = run_round(options, plan, options->count);
+        figures[i] = run_round(options, plan, &watch, options->count);
         failures += figures[i].failures;
         fprintf(stderr,
                 "round %d: %.1f enrolments/s, p50 %.2f ms, p95 %.2f ms, "
-                "p99 %.2f ms\n",
+                "p99 %.2f ms, %.0f us of the server each\n",
                 i + 1, figures[i].rate, figures[i].p50, figures[i].p95,
-                figures[i].p99);
-        memory_look(&memory);
+                figures[i].p99, figures[i].cpu);
+        watch_memory(&watch);
     }
-    printf("rate=%.1f\np50_ms=%.2f\np95_ms=%.2f\np99_ms=%.2f\n",
-           median(figures, options->rounds, offsetof(figures_t, rate)),
-           median(figures, options->rounds, offsetof(figures_t, p50)),
-           median(figures, options->rounds, offsetof(figures_t, p95)),
-           median(figures, options->rounds, offsetof(figures_t, p99)));
+#define PRINT(name, member)                                                   \
+    printf(name "=%.2f\n",                                                    \
+           median(figures, options->rounds, offsetof(figures_t, member)))
+    PRINT("rate", rate);
+    PRINT("p50_ms", p50);
+    PRINT("p95_ms", p95);
+    PRINT("p99_ms", p99);
+    PRINT("cpu_us", cpu);
+#undef PRINT
     printf("enrolments=%zu\nfailures=%zu\n",
            options->count * (size_t)options->rounds, failures);
-    memory_print(&memory);
+    watch_print(&watch);
     return failures;
 }
 
