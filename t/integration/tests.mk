@@ -1,12 +1,18 @@
 # tests.mk - tests against a real httpd
 # SPDX-License-Identifier: Apache-2.0
 integration_tests = \
-	%D%/test_admin.py %D%/test_bad_input.py %D%/test_challenge.py \
+	%D%/test_admin.py \
+	%D%/test_bad_input.py \
+	%D%/test_challenge.py \
+	%D%/test_config.py \
 	%D%/test_enrol.py \
-	%D%/test_http.py %D%/test_publish.py
+	%D%/test_environment.py \
+	%D%/test_http.py \
+	%D%/test_local_ca.py \
+	%D%/test_publish.py
 EXTRA_DIST += $(integration_tests) \
-	%D%/conftest.py %D%/der.py %D%/gateway.py %D%/profiles.py \
-	%D%/scepclient.py
+	%D%/configuration.py %D%/conftest.py %D%/der.py %D%/gateway.py \
+	%D%/profiles.py %D%/scepclient.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif
