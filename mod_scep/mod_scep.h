@@ -149,6 +149,13 @@ typedef struct scep_ca_provider_t {
 
     /** Says whether the CA answers; optional. */
     apr_status_t (*health)(void *ca, const char **text, apr_pool_t *p);
+
+    /**
+     * Non-zero: submit signs in this process with a key that check has
+     * matched to chain[0], so its signatures are not verified once more
+     * (with P-256 that would take longer than to sign).
+     */
+    int signs_here;
 } scep_ca_provider_t;
 
 /* ------------------------------------------------------------------ */

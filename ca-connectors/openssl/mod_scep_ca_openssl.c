@@ -125,7 +125,8 @@ static apr_status_t health(void *ca, const char **text, apr_pool_t *p)
 }
 
 static const scep_ca_provider_t provider = {
-    .check = check, .submit = submit, .ca_chain = ca_chain, .health = health
+    .check = check, .submit = submit, .ca_chain = ca_chain, .health = health,
+    .signs_here = 1
 };
 
 /* ------------------------------------------------------------------ */

@@ -271,8 +271,8 @@ static int is_end_entity(const X509 *cert)
 
 const char *scep_cert_check_issued(X509 *cert, const unsigned char *spki,
                                    apr_size_t spki_len,
-                                   const STACK_OF(X509) *chain, apr_time_t now,
-                                   apr_pool_t *p)
+                                   const STACK_OF(X509) *chain, int signs_here,
+                                   apr_time_t now, apr_pool_t *p)
 {
     const char *error = NULL;
     X509 *ca = sk_X509_value(chain, 0);
@@ -280,7 +280,8 @@ const char *scep_cert_check_issued(X509 *cert, const unsigned char *spki,
     ERR_clear_error();
     if (!has_key(cert, spki, spki_len))
         error = "its key is not the request's";
-    else if (!ca || !is_issued_by(cert, ca))
+    else if (!ca ||
+             !(signs_here ? is_named_by(ca, cert) : is_issued_by(cert, ca)))
         error = apr_psprintf(p, "it is not issued by %s",
                              ca ? quoted(ca, p) : "any CA");
     else if (!is_end_entity(cert))

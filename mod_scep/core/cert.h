@@ -53,13 +53,15 @@ const char *scep_cert_check_ra(X509 *cert, EVP_PKEY *key,
 /**
  * Checks what a CA gave back: the key is the CSR's, signed by chain[0],
  * valid at now within a day's skew, no CA.
+ * @param signs_here  as in scep_ca_provider_t: chain[0]'s name is enough
  * @return NULL, or what is wrong
  */
 const char *scep_cert_check_issued(X509 *cert,
                                    const unsigned char *spki,
                                    apr_size_t spki_len,
                                    const STACK_OF(X509) *chain,
-                                   apr_time_t now, apr_pool_t *p);
+                                   int signs_here, apr_time_t now,
+                                   apr_pool_t *p);
 
 /**
  * A degenerate certificates-only SignedData, content absent, certificates

@@ -190,8 +190,9 @@ static int judge(enrol_t *enrol, scep_ca_result_t *result)
             result->certificate
                 ? scep_cert_check_issued(result->certificate, enrol->csr->spki,
                                          enrol->csr->spki_len,
-                                         enrol->profile->chain, enrol->now,
-                                         enrol->p)
+                                         enrol->profile->chain,
+                                         enrol->profile->ca_signs_here,
+                                         enrol->now, enrol->p)
                 : "there is none";
         if (fault) {
             scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_BAD_CERT,

@@ -31,6 +31,7 @@ typedef struct scep_enrol_profile_t {
     scep_policy_t policy;
     unsigned int digests;        /**< allowed in the CSR too */
     const STACK_OF(X509) *chain; /**< the CA's: issuing CA first */
+    int ca_signs_here;           /**< as in scep_ca_provider_t */
     apr_interval_time_t validity;
     unsigned int key_usage;
     const apr_array_header_t *ext_key_usage;

@@ -174,6 +174,7 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
     }
     profile->enrol.digests = profile->rule.digests;
     profile->enrol.chain = profile->ca->chain;
+    profile->enrol.ca_signs_here = profile->ca->provider->signs_here;
     default_verifier(profile, pconf);
     rv = check_ra(s, profile, pconf);
     return rv == OK ? prepare_answers(s, profile, pconf) : rv;

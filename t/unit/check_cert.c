@@ -312,12 +312,14 @@ END_TEST
 
 /* ------------------------------------------------------------------ */
 
+static int signs_here;
+
 static const char *check_issued(X509 *cert, EVP_PKEY *key, apr_time_t when)
 {
     unsigned char *spki = NULL;
     int len = i2d_PUBKEY(key, &spki);
-    const char *error =
-        scep_cert_check_issued(cert, spki, (apr_size_t)len, chain, when, pool);
+    const char *error = scep_cert_check_issued(cert, spki, (apr_size_t)len,
+                                               chain, signs_here, when, pool);
 
     OPENSSL_free(spki);
     return error;
@@ -338,6 +340,12 @@ START_TEST(issue2_what_a_ca_gives_is_checked)
     cert = support_cert("dev", device_key, ca, root_key, "digitalSignature",
                         pool);
     says(check_issued(cert, device_key, now), "not issued by 'CN=ca'");
+    /* a connector that signs here has made the signature itself */
+    signs_here = 1;
+    ck_assert_ptr_null(check_issued(cert, device_key, now));
+    says(check_issued(cert, ra_key, now), "key is not the request's");
+    says(check_issued(ca, ca_key, now), "not issued by 'CN=ca'");
+    signs_here = 0;
     cert = support_cert("dev", device_key, ca, ca_key, CA_USAGE, pool);
     says(check_issued(cert, device_key, now), "CA certificate");
     cert = with_extension(support_cert("dev", device_key, ca, ca_key,
@@ -363,7 +371,7 @@ START_TEST(issue2_the_same_key_may_be_written_in_other_octets)
     copy[5] = 0x0b;
     memmove(copy + 17, copy + 19, (apr_size_t)len - 19);
     ck_assert_ptr_null(scep_cert_check_issued(cert, copy, (apr_size_t)len - 2,
-                                              chain, now, pool));
+                                              chain, 0, now, pool));
     OPENSSL_free(spki);
 }
 END_TEST
