@@ -149,8 +149,21 @@ class Sandbox:
                            done.stdout.splitlines() if "=" in line)
         if self not in self.instances:
             self.instances.append(self)
-        self.skip_startup()
+        if check:
+            self.skip_startup()
         return done
+
+    def refuses_to_start(self, pattern):
+        """What httpd says, which must be one line that has the pattern."""
+        done = self.start(check=False)
+        assert done.returncode != 0, "it started"
+        told = [line for line in self.log.lines() if line.at_least("warn")
+                and not any(re.search(p, line.raw) for p in self.startup)
+                and "AH00020" not in line.raw]
+        assert len(told) == 1 and re.search(pattern, told[0].raw), \
+            [line.raw for line in told]
+        self.log.mark()
+        return done.stdout + done.stderr
 
     def skip_startup(self):
         """Judges what the start logged, then starts afresh."""

@@ -150,11 +150,13 @@ def make_pki(path):
     """RSA CAs beside the sandbox's EC one, and a split pair of RAs."""
     root_key, extra_key = scepclient.rsa_key(), scepclient.rsa_key()
     root = certificate(root_key, name(("O", "test"), ("CN", "Extra Root")),
-                       extensions=[CA, CA_USAGE], days=3650)
+                       extensions=[CA, CA_USAGE], days=3650,
+                       age=2)
     issuer = name(("O", "test"), ("CN", "Extra Issuing"))
     extra = certificate(extra_key, issuer, name(("O", "test"),
                                                 ("CN", "Extra Root")),
-                        root_key, extensions=[CA, CA_USAGE], days=3650)
+                        root_key, extensions=[CA, CA_USAGE], days=3650,
+                        age=2)
     (path / "extra-chain.pem").write_bytes(
         scepclient.pem_cert(extra) + scepclient.pem_cert(root))
     _write(path / "extra.pem", extra, extra_key, path / "extra.key")

@@ -5,7 +5,6 @@ SPDX-License-Identifier: Apache-2.0
 import concurrent.futures
 import json
 import os
-import re
 import struct
 import time
 
@@ -301,15 +300,6 @@ def _key_and_table(server):
     return files[0][0], files[-1][0]
 
 
-def refuses_to_start(server, pattern):
-    done = server.start(check=False)
-    assert done.returncode != 0
-    text = done.stdout + done.stderr
-    server.log.expect(pattern)
-    assert re.search(pattern, text), text
-    return text
-
-
 def test_a_table_of_another_key_is_refused(own):
     own.challenge()
     own.stop()
@@ -317,7 +307,7 @@ def test_a_table_of_another_key_is_refused(own):
     content = key.read_bytes()
     saved = table.read_bytes()
     key.write_bytes(bytes(byte ^ 0x5a for byte in content))
-    text = refuses_to_start(own, "key")
+    text = own.refuses_to_start("key")
     assert str(table.name) in text or str(key.name) in text
     # nothing was overwritten: with the old key all is well again
     assert table.read_bytes() == saved
@@ -332,7 +322,7 @@ def test_a_table_without_its_key_is_refused(own):
     key, table = _key_and_table(own)
     content = key.read_bytes()
     key.unlink()
-    refuses_to_start(own, "key")
+    own.refuses_to_start("key")
     key.write_bytes(content)
     key.chmod(0o600)
     own.start()
@@ -347,7 +337,7 @@ def test_a_table_of_another_version_is_refused(own):
     # the version follows the magic; whichever field it is, it is not ours
     table.write_bytes(content[:8] + struct.pack("<I", 0x7fffffff)
                       + content[12:])
-    refuses_to_start(own, "version|table")
+    own.refuses_to_start("version|table")
     table.write_bytes(content)
     own.start()
     assert own.listing()["live"] == 1
@@ -359,7 +349,7 @@ def test_a_file_that_is_no_table_is_refused(own, content):
     own.stop()
     _, table = _key_and_table(own)
     table.write_bytes(content)
-    refuses_to_start(own, table.name)
+    own.refuses_to_start(table.name)
 
 
 def test_a_table_that_is_cut_off_is_refused(own):
@@ -367,7 +357,7 @@ def test_a_table_that_is_cut_off_is_refused(own):
     own.stop()
     _, table = _key_and_table(own)
     table.write_bytes(table.read_bytes()[:-4096])
-    refuses_to_start(own, "cut|short|size|smaller|truncated")
+    own.refuses_to_start("cut|short|size|smaller|truncated")
 
 
 # ----------------------------------------------------------------- capacity
