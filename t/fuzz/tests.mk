@@ -1,2 +1,47 @@
-# tests.mk - what make needs to know of this directory
+# tests.mk - fuzz targets: replayed by "make check", run by "make fuzz"
 # SPDX-License-Identifier: Apache-2.0
+
+check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message
+TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message
+%C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
+%C%_replay_query_LDADD = libscepcore.la
+%C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
+%C%_replay_csr_LDADD = libscepcore.la
+%C%_replay_message_SOURCES = %D%/fuzz_message.c %D%/replay.c %D%/fuzz.h \
+	t/unit/support.c t/unit/support.h
+%C%_replay_message_LDADD = libscepcore.la
+EXTRA_DIST += %D%/corpus
+
+# ./configure CC=clang && make fuzz
+# srcdir=.. t/fuzz/fuzz_csr -max_total_time=300 NEW-CORPUS ../t/fuzz/corpus/csr
+FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_LINK = -fsanitize=fuzzer,address,undefined
+FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message
+
+EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
+EXTRA_PROGRAMS += $(FUZZ_TARGETS)
+CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
+%C%_libscepfuzz_la_SOURCES = $(libscepcore_la_SOURCES)
+%C%_libscepfuzz_la_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_libscepfuzz_la_LIBADD = $(libscepcore_la_LIBADD)
+%C%_fuzz_query_SOURCES = %D%/fuzz_query.c %D%/fuzz.h
+%C%_fuzz_query_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_query_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_query_LDADD = %D%/libscepfuzz.la
+%C%_fuzz_csr_SOURCES = %D%/fuzz_csr.c %D%/fuzz.h
+%C%_fuzz_csr_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_csr_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_csr_LDADD = %D%/libscepfuzz.la
+%C%_fuzz_message_SOURCES = %D%/fuzz_message.c %D%/fuzz.h \
+	t/unit/support.c t/unit/support.h
+%C%_fuzz_message_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_message_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_message_LDADD = %D%/libscepfuzz.la
+
+fuzz:
+	@$(CC) --version | grep -q clang || \
+	{ echo "make fuzz: configure with CC=clang"; exit 1; }
+	$(MAKE) $(AM_MAKEFLAGS) $(FUZZ_TARGETS)
+.PHONY: fuzz
