@@ -17,3 +17,9 @@ CLEANFILES += %D%/scep_bench
 bench: all %D%/scep_bench$(EXEEXT)
 	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run
 .PHONY: bench
+
+EXTRA_PROGRAMS += %D%/message_bench
+%C%_message_bench_SOURCES = %D%/message_bench.c \
+	t/unit/support.c t/unit/support.h
+%C%_message_bench_LDADD = libscepcore.la
+CLEANFILES += %D%/message_bench

@@ -1,0 +1,220 @@
+/* message_bench.c - what the message layer costs beside its RSA operations
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread, one request over and over: reading it and building its
+ * SUCCESS, next to the bare operations that RFC 8894 forces (reading: one
+ * private, one public; the reply: the same).  Prints microseconds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <openssl/rsa.h>
+
+#include "../unit/support.h"
+#include "message.h"
+
+#define BATCHES 100
+#define ROUNDS 20
+
+typedef struct {
+    apr_pool_t *p; /* cleared each round */
+    const unsigned char *der;
+    apr_size_t len;
+    scep_message_rule_t rule;
+    scep_reply_form_t form;
+    scep_ra_t ra;
+    scep_alg_t *alg;
+    const scep_oid_t *oid;
+    scep_message_t *message; /* for the replies */
+    STACK_OF(X509) *certs;
+    EVP_PKEY_CTX *sign, *verify, *encrypt, *decrypt;
+    unsigned char digest[32], signature[512], wrapped[512];
+    size_t signature_len, wrapped_len;
+} bench_t;
+
+static void need(int ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "message_bench: %s failed\n", what);
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* The best batch: what else runs on the machine only ever adds. */
+static double measure(void (*operation)(bench_t *), bench_t *bench)
+{
+    double best = 0;
+
+    for (int batch = 0; batch < BATCHES; batch++) {
+        apr_time_t start = apr_time_now();
+        double took;
+
+        for (int i = 0; i < ROUNDS; i++) {
+            operation(bench);
+            apr_pool_clear(bench->p);
+        }
+        took = (double)(apr_time_now() - start) / ROUNDS;
+        if (batch == 0 || took < best)
+            best = took;
+    }
+    return best;
+}
+
+static void raw_private(bench_t *bench)
+{
+    size_t len = sizeof(bench->signature);
+
+    need(EVP_PKEY_sign(bench->sign, bench->signature, &len, bench->digest,
+                       sizeof(bench->digest)) > 0,
+         "sign");
+    bench->signature_len = len;
+}
+
+static void raw_decrypt(bench_t *bench)
+{
+    unsigned char key[512];
+    size_t len = sizeof(key);
+
+    need(EVP_PKEY_decrypt(bench->decrypt, key, &len, bench->wrapped,
+                          bench->wrapped_len) > 0,
+         "decrypt");
+}
+
+static void raw_verify(bench_t *bench)
+{
+    need(EVP_PKEY_verify(bench->verify, bench->signature, bench->signature_len,
+                         bench->digest, sizeof(bench->digest)) == 1,
+         "verify");
+}
+
+static void raw_encrypt(bench_t *bench)
+{
+    size_t len = sizeof(bench->wrapped);
+
+    need(EVP_PKEY_encrypt(bench->encrypt, bench->wrapped, &len, bench->digest,
+                          16) > 0,
+         "encrypt");
+    bench->wrapped_len = len;
+}
+
+static scep_message_t *read_request(bench_t *bench, apr_pool_t *p)
+{
+    scep_result_t result = SCEP_RESULT_INIT;
+    scep_message_t *message;
+
+    need(scep_message_parse(&message, bench->der, bench->len, &bench->rule,
+                            &bench->ra, bench->alg, bench->oid, apr_time_now(),
+                            &result, p) == APR_SUCCESS,
+         "scep_message_parse");
+    return message;
+}
+
+static void parse(bench_t *bench)
+{
+    read_request(bench, bench->p);
+}
+
+static void answer(bench_t *bench, const scep_result_t *outcome)
+{
+    static const unsigned char nonce[SCEP_NONCE_LEN];
+    scep_result_t result = SCEP_RESULT_INIT;
+    const unsigned char *der;
+    apr_size_t len;
+
+    need(scep_message_reply(bench->message, outcome, bench->certs, nonce,
+                            &bench->form, &bench->ra, bench->alg, bench->oid,
+                            &der, &len, &result, bench->p) == APR_SUCCESS,
+         "scep_message_reply");
+}
+
+static void success(bench_t *bench)
+{
+    const scep_result_t outcome = SCEP_RESULT_INIT;
+
+    answer(bench, &outcome);
+}
+
+static void failure(bench_t *bench)
+{
+    scep_result_t outcome = SCEP_RESULT_INIT;
+
+    scep_result_fail(&outcome, bench->p, SCEP_REASON_CHALLENGE, "bench");
+    answer(bench, &outcome);
+}
+
+static void prepare(bench_t *bench, int bits)
+{
+    apr_pool_t *p = support_pool();
+    EVP_PKEY *ra_key = support_rsa(bits, p), *key = support_rsa(bits, p);
+    X509 *ra = support_cert("RA", ra_key, NULL, NULL,
+                            "digitalSignature,keyEncipherment", p);
+    X509 *signer = support_cert("device", key, NULL, NULL,
+                                "digitalSignature,keyEncipherment", p);
+    scep_ra_pair_t pair = { ra, ra_key };
+    support_request_t request;
+    apr_size_t csr_len;
+    const unsigned char *csr =
+        support_csr("device", key, "challenge", &csr_len, p);
+
+    memset(bench, 0, sizeof(*bench));
+    need(apr_pool_create(&bench->p, p) == APR_SUCCESS, "apr_pool_create");
+    support_request_init(&request, signer, key, ra, csr, csr_len, p);
+    bench->der = support_request(&request, &bench->len, p);
+    bench->rule.digests = SCEP_DIGESTS_DEFAULT;
+    bench->rule.ciphers = SCEP_CIPHERS_DEFAULT;
+    bench->ra.sign = pair;
+    bench->ra.decrypt = apr_array_make(p, 1, sizeof(pair));
+    APR_ARRAY_PUSH(bench->ra.decrypt, scep_ra_pair_t) = pair;
+    need(scep_alg_create(&bench->alg, 0, p) == APR_SUCCESS, "scep_alg_create");
+    need(scep_oid_create(&bench->oid, p) == APR_SUCCESS, "scep_oid_create");
+    bench->certs = sk_X509_new_null();
+    need(sk_X509_push(bench->certs, signer) > 0, "sk_X509_push");
+    bench->sign = EVP_PKEY_CTX_new(ra_key, NULL);
+    bench->verify = EVP_PKEY_CTX_new(ra_key, NULL);
+    bench->encrypt = EVP_PKEY_CTX_new(ra_key, NULL);
+    bench->decrypt = EVP_PKEY_CTX_new(ra_key, NULL);
+    need(EVP_PKEY_sign_init(bench->sign) > 0 &&
+             EVP_PKEY_CTX_set_signature_md(bench->sign, EVP_sha256()) > 0 &&
+             EVP_PKEY_verify_init(bench->verify) > 0 &&
+             EVP_PKEY_CTX_set_signature_md(bench->verify, EVP_sha256()) > 0 &&
+             EVP_PKEY_encrypt_init(bench->encrypt) > 0 &&
+             EVP_PKEY_decrypt_init(bench->decrypt) > 0,
+         "EVP_PKEY_CTX_new");
+    bench->message = read_request(bench, p);
+}
+
+static void finish(bench_t *bench)
+{
+    sk_X509_free(bench->certs);
+    EVP_PKEY_CTX_free(bench->sign);
+    EVP_PKEY_CTX_free(bench->verify);
+    EVP_PKEY_CTX_free(bench->encrypt);
+    EVP_PKEY_CTX_free(bench->decrypt);
+}
+
+int main(int argc, char **argv)
+{
+    double private_op, decrypt, verify, encrypt, took;
+    bench_t bench;
+
+    prepare(&bench, argc > 1 ? atoi(argv[1]) : 2048);
+    private_op = measure(raw_private, &bench);
+    verify = measure(raw_verify, &bench);
+    encrypt = measure(raw_encrypt, &bench);
+    decrypt = measure(raw_decrypt, &bench);
+    printf("bare RSA: sign %.1f, decrypt %.1f, verify %.1f, encrypt %.1f\n",
+           private_op, decrypt, verify, encrypt);
+    took = measure(parse, &bench);
+    printf("parse:    %.1f, of which RSA %.1f, the rest %.1f\n", took,
+           decrypt + verify, took - decrypt - verify);
+    took = measure(success, &bench);
+    printf("SUCCESS:  %.1f, of which RSA %.1f, the rest %.1f\n", took,
+           private_op + encrypt, took - private_op - encrypt);
+    took = measure(failure, &bench);
+    printf("FAILURE:  %.1f, of which RSA %.1f, the rest %.1f\n", took,
+           private_op, took - private_op);
+    finish(&bench);
+    return EXIT_SUCCESS;
+}
