@@ -159,6 +159,23 @@ def log_numbers(tree):
     return bad
 
 
+def log_levels(tree):
+    """errors.md gives each message the level that it has."""
+    words = {"EMERG": "emerg", "ERR": "error", "WARNING": "warning",
+             "NOTICE": "notice", "INFO": "info", "DEBUG": "debug"}
+    manual = read(tree / "mod_scep/manual/errors.md")
+    bad = []
+    for path in files(tree, "mod_scep", "ca-connectors", suffixes={".c"}):
+        for call, number in re.findall(
+                r"\bap_log_\w+\(([^;]*?)SCEPLOGNO\((\d+)\)", code(path)):
+            level = re.findall(r"APLOG_(" + "|".join(words) + r")\b", call)
+            if level and not re.search(
+                    rf"^### SCEP{number}\n\n\*{words[level[-1]]}\*", manual,
+                    re.MULTILINE):
+                bad.append(f"{number}: is {words[level[-1]]}")
+    return bad
+
+
 def reasons_documented(tree):
     """Every name that scep-reason can have is explained."""
     names = re.findall(r'\[SCEP_REASON_\w+\]\s*=\s*\{\s*"([\w-]+)"',

@@ -38,7 +38,7 @@ def c_file(name, body=""):
 
 
 RULES = [rules.core_is_pure, rules.connectors_stand_alone,
-         rules.directives_documented, rules.log_numbers,
+         rules.directives_documented, rules.log_numbers, rules.log_levels,
          rules.reasons_documented, rules.log_modules, rules.form,
          rules.tests_registered]
 
@@ -120,6 +120,13 @@ def test_log_numbers_notices(tmp_path, source, errors, complaint):
     plant(tmp_path, {"mod_scep/a.c": source,
                      "mod_scep/manual/errors.md": errors})
     assert complaint in " ".join(rules.log_numbers(tmp_path))
+
+
+def test_log_levels_notices(tmp_path):
+    plant(tmp_path, {
+        "mod_scep/a.c": "ap_log_error(M, APLOG_INFO, 0, SCEPLOGNO(0001) x);",
+        "mod_scep/manual/errors.md": "### SCEP0001\n\n*error* x\n"})
+    assert rules.log_levels(tmp_path) == ["0001: is info"]
 
 
 def test_reasons_documented_notices(tmp_path):
