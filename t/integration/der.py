@@ -1,4 +1,4 @@
-"""BER and DER, written by hand so that a test can encode what no library would.
+"""BER and DER by hand, so that a test can encode what no library would.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -8,14 +8,15 @@ import subprocess
 import pytest
 
 INNER = """\
-getcert add-scep-ca -c SC -u "$SCEP_URL" || exit 10
+cd "{work}" || exit 11
+getcert add-scep-ca -c SC -u "{url}" || exit 10
 # the daemon asks for the CA's certificates in its own time
 for turn in 1 2 3 4 5 6 7 8 9 10; do
     getcert list-cas -c SC | grep -q 'SCEP CA certificate' && break
     sleep 0.3
 done
-getcert request -c SC -k "$PWD/k.pem" -f "$PWD/c.pem" -G rsa -g "$SIZE" \
-    -N "CN=monger" -D monger.example -L "$SECRET" -I t1 -w \
+getcert request -c SC -k "{work}/k.pem" -f "{work}/c.pem" -G rsa -g {size} \
+    -N "CN=monger" -D monger.example -L {secret} -I t1 -w \
     --wait-timeout 25 > request.out 2>&1
 echo $? > request.status
 getcert list -i t1 > list.out 2>&1
@@ -25,18 +26,18 @@ getcert list -i t1 > list.out 2>&1
 @pytest.fixture
 def client(url, tmp_path):
     def run(profile, secret, size=2048):
-        environment = dict(os.environ, SCEP_URL=url(profile), SECRET=secret,
-                           SIZE=str(size))
+        environment = dict(os.environ)
         for name in ("CONFIG", "CAS", "REQUESTS", "LOCAL_CA"):
             path = tmp_path / name.lower()
             path.mkdir()
             environment["CERTMONGER_%s_DIR" % name] = str(path)
         environment["CERTMONGER_TMPDIR"] = str(tmp_path)
         environment["CERTMONGER_SYSTEM_LOCK_FILE"] = str(tmp_path / "lock")
-        (tmp_path / "inner.sh").write_text(INNER)
+        (tmp_path / "inner.sh").write_text(INNER.format(
+            work=tmp_path, url=url(profile), secret=secret, size=size))
         done = subprocess.run(
             ["certmonger", "-s", "-L", "-P", tmp_path / "sock", "-n", "-d",
-             "3", "-c", "sh inner.sh"], cwd=tmp_path, env=environment,
+             "3", "-c", "sh %s/inner.sh" % tmp_path], env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=120)
         state = (tmp_path / "list.out").read_text() \

@@ -20,6 +20,8 @@ def pki(directory, *words, output=None):
 def client(url, tmp_path):
     def run(profile, secret, *more, dn="C=CH, O=test, CN=swan", san=None,
             size="2048"):
+        for path in tmp_path.glob("*.crt"):
+            path.unlink()
         got = pki(tmp_path, "--scepca", "--url", url(profile), "--caout",
                   "ca.crt", "--raout", "ra.crt", "--outform", "pem")
         assert got.returncode == 0, got.stderr
