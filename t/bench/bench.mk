@@ -1,7 +1,9 @@
 # bench.mk - what make needs to know of this directory
 # SPDX-License-Identifier: Apache-2.0
 
-EXTRA_PROGRAMS += %D%/scep_bench
+BENCHES = %D%/scep_bench %D%/message_bench
+EXTRA_PROGRAMS += $(BENCHES)
+
 %C%_scep_bench_SOURCES = \
 	%D%/scep_bench.c \
 	%D%/enrolment.c %D%/enrolment.h \
@@ -12,14 +14,12 @@ EXTRA_PROGRAMS += %D%/scep_bench
 %C%_scep_bench_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 EXTRA_DIST += %D%/run
-CLEANFILES += %D%/scep_bench
+CLEANFILES += $(BENCHES)
 
-bench: all %D%/scep_bench$(EXEEXT)
+bench: all $(BENCHES)
 	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run
 .PHONY: bench
 
-EXTRA_PROGRAMS += %D%/message_bench
 %C%_message_bench_SOURCES = %D%/message_bench.c \
 	t/unit/support.c t/unit/support.h
 %C%_message_bench_LDADD = libscepcore.la
-CLEANFILES += %D%/message_bench
