@@ -261,7 +261,7 @@ apr_status_t scep_csr_parse(scep_csr_t **csr, const unsigned char *der,
         made->key = scep_alg_key_decode(made->spki, made->spki_len);
     }
     if (!made->key)
-        return scep_result_fail(res, p, SCEP_REASON_KEY,
+        return scep_result_fail(res, p, SCEP_REASON_POP,
                                 "the CSR's public key cannot be read");
     made->fault = read_attributes(owned, p);
     ERR_clear_error();
@@ -287,9 +287,24 @@ static int key_fits(const EVP_PKEY *key, int signature)
     }
 }
 
-static int verify(const scep_csr_t *csr, const EVP_MD *md)
+/* A digest that is not allowed is computed all the same: see csr.h. */
+static const EVP_MD *digest_method(const scep_csr_t *csr,
+                                   const scep_alg_t *alg)
+{
+    const EVP_MD *md = scep_alg_md(alg, csr->digest);
+    int nid, key;
+
+    if (!md && OBJ_find_sigid_algs(OBJ_obj2nid(
+                                       csr->signed_part->algorithm->algorithm),
+                                   &nid, &key))
+        md = EVP_get_digestbynid(nid);
+    return md;
+}
+
+static int verify(const scep_csr_t *csr, const scep_alg_t *alg)
 {
     const request_t *request = csr->signed_part;
+    const EVP_MD *md;
     EVP_MD_CTX *ctx;
     int ok;
 
@@ -299,7 +314,8 @@ static int verify(const scep_csr_t *csr, const EVP_MD *md)
         return ASN1_item_verify(ASN1_ITEM_rptr(ASN1_SEQUENCE),
                                 request->algorithm, request->signature,
                                 request->info, csr->key) == 1;
-    ctx = EVP_MD_CTX_new();
+    md = digest_method(csr, alg);
+    ctx = md ? EVP_MD_CTX_new() : NULL;
     ok = ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, csr->key) == 1 &&
          EVP_DigestVerify(ctx, ASN1_STRING_get0_data(request->signature),
                           (size_t)ASN1_STRING_length(request->signature),
@@ -314,24 +330,24 @@ apr_status_t scep_csr_verify(const scep_csr_t *csr, unsigned int digests,
                              apr_pool_t *p)
 {
     const ASN1_OBJECT *algorithm = csr->signed_part->algorithm->algorithm;
-    const EVP_MD *md = scep_alg_md(alg, csr->digest & digests);
 
     ERR_clear_error();
-    if (!md)
-        return scep_result_fail(res, p, SCEP_REASON_DIGEST,
-                                "the CSR is signed with %s",
-                                csr->digest
-                                    ? scep_alg_digest_name(csr->digest)
-                                    : scep_name_oid_text(algorithm, p));
     if (!key_fits(csr->key, OBJ_obj2nid(algorithm)))
         return scep_result_fail(res, p, SCEP_REASON_POP,
                                 "the CSR's signature algorithm %s does not "
                                 "go with its %s key",
                                 scep_name_oid_text(algorithm, p),
                                 EVP_PKEY_get0_type_name(csr->key));
-    if (!verify(csr, md))
+    if (!verify(csr, alg))
         return scep_result_fail(res, p, SCEP_REASON_POP,
-                                "the CSR's signature does not verify");
+                                "the CSR's signature %s does not verify",
+                                scep_name_oid_text(algorithm, p));
+    if (!(csr->digest & digests))
+        return scep_result_fail(res, p, SCEP_REASON_DIGEST,
+                                "the CSR is signed with %s",
+                                csr->digest
+                                    ? scep_alg_digest_name(csr->digest)
+                                    : scep_name_oid_text(algorithm, p));
     if (csr->fault)
         return scep_result_fail(res, p, SCEP_REASON_CSR,
                                 "the CSR is wrong: "

@@ -34,14 +34,15 @@ typedef struct scep_csr_t {
 /**
  * Reads a PKCS#10.  Structure that is no PKCS#10 at all is
  * SCEP_REASON_CHECK: whoever sent a garbled envelope must see what a wrong
- * key shows.  A public key that cannot be read is SCEP_REASON_KEY.
+ * key shows.  A public key that cannot be read is SCEP_REASON_POP.
  *
  * Wrong content (two challengePasswords, two extensionRequests or
  * extensions of one type, several values, a NUL in the challenge, over
- * SCEP_CHALLENGE_MAX, a malformed SAN) is kept in csr->fault, and told by
- * scep_csr_verify once possession is proven.  Told before, it would say
- * something of the challenge to someone who changes bits of another's
- * envelope under a signature of his own.
+ * SCEP_CHALLENGE_MAX, a malformed SAN) is kept in csr->fault and told by
+ * scep_csr_verify, once possession is proven.  Told before, it would answer
+ * questions about the challenge to someone who changes bits of another
+ * device's envelope and signs that himself: CBC lets him.  So nothing but
+ * SCEP_REASON_CHECK and SCEP_REASON_POP comes before that proof.
  *
  * Attributes may be in any order (strongSwan).  The key is not decoded
  * again where its octets equal known_spki: that costs 100 us.
@@ -57,8 +58,8 @@ apr_status_t scep_csr_parse(scep_csr_t **csr, const unsigned char *der,
 /**
  * Proves possession: verifies the CSR's signature over the octets received
  * (never a re-encoding), then tells what parsing found wrong with its
- * content.  SCEP_REASON_POP; SCEP_REASON_DIGEST where the digest is none
- * of digests; SCEP_REASON_CSR.
+ * content.  SCEP_REASON_POP; then SCEP_REASON_DIGEST where the digest is
+ * none of digests; then SCEP_REASON_CSR.
  */
 apr_status_t scep_csr_verify(const scep_csr_t *csr, unsigned int digests,
                              const scep_alg_t *alg, scep_result_t *res,
