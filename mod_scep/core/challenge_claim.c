@@ -16,7 +16,7 @@ static scep_challenge_outcome_t judge(uint64_t word,
 {
     uint32_t missing = record->flags & ~request->set;
 
-    switch (scep_word_state(word)) {
+    switch (scep_word_fate(word)) {
     case SCEP_WORD_SPENT:
         return SCEP_CHALLENGE_SPENT;
     case SCEP_WORD_REVOKED:
@@ -68,7 +68,7 @@ static scep_challenge_outcome_t claim_slot(scep_table_t *table, uint32_t slot,
         scep_challenge_outcome_t outcome;
 
         if (scep_word_tag(word) != tag ||
-            scep_word_state(word) == SCEP_WORD_FREE ||
+            scep_word_fate(word) == SCEP_WORD_FREE ||
             scep_word_state(word) == SCEP_WORD_WRITING)
             return SCEP_CHALLENGE_NOT_FOUND;
         if (!scep_record_load(table, slot, word, &record))
@@ -141,37 +141,46 @@ scep_challenge_outcome_t scep_table_claim(scep_table_t *table,
 /* ------------------------------------------------------------------ */
 /* The ends of a claim                                                  */
 
-/** Takes a claim's word to another state; fails if the lease was lost. */
-static apr_status_t end_claim(scep_table_t *table,
-                              const scep_challenge_claim_t *claim,
-                              scep_word_state_t state)
+/** Reads when a claimed challenge expires; zero if the lease was lost. */
+static int held(scep_table_t *table, const scep_challenge_claim_t *claim,
+                uint32_t *slot, uint32_t *expires)
 {
-    uint64_t word = claim->token[0];
-    uint32_t slot = (uint32_t)claim->token[1];
     scep_record_t record;
 
+    *slot = (uint32_t)claim->token[1];
     if (claim->token[1] >= table->slots ||
-        scep_word_state(word) != SCEP_WORD_CLAIMED ||
-        !scep_record_load(table, slot, word, &record) ||
-        !atomic_compare_exchange_strong(
-            &table->words[slot], &word,
-            scep_word_next(word, state, scep_word_tag(word), record.expires)))
-        return APR_EGENERAL;
-    if (state == SCEP_WORD_SPENT)
-        scep_table_drop(table);
-    return APR_SUCCESS;
+        scep_word_state(claim->token[0]) != SCEP_WORD_CLAIMED ||
+        !scep_record_load(table, *slot, claim->token[0], &record))
+        return 0;
+    *expires = record.expires;
+    return 1;
 }
 
 apr_status_t scep_table_commit(scep_table_t *table,
                                const scep_challenge_claim_t *claim)
 {
-    return end_claim(table, claim, SCEP_WORD_SPENT);
+    uint32_t slot, expires;
+
+    if (!held(table, claim, &slot, &expires) ||
+        !scep_table_end(table, slot, claim->token[0], SCEP_WORD_SPENT,
+                        expires))
+        return APR_EGENERAL;
+    return APR_SUCCESS;
 }
 
 apr_status_t scep_table_release(scep_table_t *table,
                                 const scep_challenge_claim_t *claim)
 {
-    return end_claim(table, claim, SCEP_WORD_ISSUED);
+    uint64_t word = claim->token[0];
+    uint32_t slot, expires;
+
+    if (!held(table, claim, &slot, &expires) ||
+        !atomic_compare_exchange_strong(&table->words[slot], &word,
+                                        scep_word_next(word, SCEP_WORD_ISSUED,
+                                                       scep_word_tag(word),
+                                                       expires)))
+        return APR_EGENERAL;
+    return APR_SUCCESS;
 }
 
 /** Reads 16 hexadecimal digits. */
@@ -202,27 +211,22 @@ apr_status_t scep_table_revoke(scep_table_t *table, const char *id,
         return APR_NOTFOUND;
     for (;;) {
         uint64_t word = scep_table_word(table, slot);
-        scep_word_state_t state = scep_word_state(word);
         scep_record_t record;
 
-        if (state != SCEP_WORD_ISSUED && state != SCEP_WORD_CLAIMED)
+        if (!scep_word_counted(word))
             return APR_NOTFOUND;
         if (!scep_record_load(table, slot, word, &record))
             continue;
         if (record.random != random ||
             !scep_record_valid(table, slot, word, &record))
             return APR_NOTFOUND;
-        if (state == SCEP_WORD_CLAIMED && seconds < scep_word_time(word))
+        if (scep_word_state(word) == SCEP_WORD_CLAIMED &&
+            seconds < scep_word_time(word))
             return APR_EBUSY;
         if (seconds >= record.expires)
             return APR_NOTFOUND;
-        if (atomic_compare_exchange_strong(&table->words[slot], &word,
-                                           scep_word_next(word,
-                                                          SCEP_WORD_REVOKED,
-                                                          scep_word_tag(word),
-                                                          record.expires))) {
-            scep_table_drop(table);
+        if (scep_table_end(table, slot, word, SCEP_WORD_REVOKED,
+                           record.expires))
             return APR_SUCCESS;
-        }
     }
 }

@@ -253,7 +253,7 @@ int scep_record_valid(const scep_table_t *table, uint32_t slot, uint64_t word,
            (record->flags & ~(uint32_t)SCEP_RECORD_KNOWN) == 0 &&
            record->requester[SCEP_CHALLENGE_REQUESTER_MAX] == '\0' &&
            scep_word_tag(word) == scep_record_tag(record->mac) &&
-           (state == SCEP_WORD_CLAIMED ||
+           (state == SCEP_WORD_CLAIMED || state == SCEP_WORD_ENDING ||
             scep_word_time(word) == record->expires);
 }
 

@@ -33,7 +33,8 @@ typedef enum {
     SCEP_WORD_CLAIMED, /**< time: end of the lease */
     SCEP_WORD_SPENT,   /**< time: expiry, here and below */
     SCEP_WORD_REVOKED,
-    SCEP_WORD_EXPIRED
+    SCEP_WORD_EXPIRED,
+    SCEP_WORD_ENDING /**< time: the state to come(3) process id(29) */
 } scep_word_state_t;
 
 static inline scep_word_state_t scep_word_state(uint64_t word)
@@ -60,14 +61,33 @@ static inline uint64_t scep_word_next(uint64_t word, scep_word_state_t state,
     return (uint64_t)state << 61 | (uint64_t)tag << 48 | sequence << 32 | time;
 }
 
+/** What an ending challenge ends as; the state itself of any other. */
+static inline scep_word_state_t scep_word_fate(uint64_t word)
+{
+    scep_word_state_t state = scep_word_state(word);
+
+    return state == SCEP_WORD_ENDING
+               ? (scep_word_state_t)(scep_word_time(word) >> 29)
+               : state;
+}
+
 /** Whether the slot counts against the capacity. */
 static inline int scep_word_counted(uint64_t word)
 {
     scep_word_state_t state = scep_word_state(word);
 
-    return state == SCEP_WORD_WRITING || state == SCEP_WORD_ISSUED ||
-           state == SCEP_WORD_CLAIMED;
+    return state == SCEP_WORD_ISSUED || state == SCEP_WORD_CLAIMED;
 }
+
+/** Whether a process is between this word and the count. */
+static inline int scep_word_moving(uint64_t word)
+{
+    scep_word_state_t state = scep_word_state(word);
+
+    return state == SCEP_WORD_WRITING || state == SCEP_WORD_ENDING;
+}
+
+#define SCEP_WORD_PID 0x1fffffffu
 
 /** The clock in words and records; it ends in 2106. */
 static inline uint32_t scep_word_seconds(apr_time_t time)
@@ -163,6 +183,7 @@ struct scep_table_t {
     uint64_t capacity;
     uint32_t buckets;
     uint32_t slots;
+    uint32_t pid;           /**< of this process */
     uint64_t seed;          /**< of the check field */
     EVP_MAC_CTX *prototype; /**< holds the key; only ever copied */
     scep_table_context_t *contexts;
@@ -200,9 +221,18 @@ void scep_record_id(uint32_t slot, const scep_record_t *record,
 
 /* challenge_sweep.c: counting and reclaiming */
 
-/** Counts one more live challenge in; zero if the table is full. */
-int scep_table_reserve(scep_table_t *table, uint32_t now);
-void scep_table_drop(scep_table_t *table);
+/** Whether the count leaves room, after a sweep if need be. */
+int scep_table_room(scep_table_t *table, uint32_t now);
+/** Counts one in; zero if the table is full. */
+int scep_table_count_in(scep_table_t *table);
+/**
+ * Ends a challenge and counts it out.
+ * @param word  its word, counted in
+ * @param state  what it ends as
+ * @return zero if the word is no longer that
+ */
+int scep_table_end(scep_table_t *table, uint32_t slot, uint64_t word,
+                   scep_word_state_t state, uint32_t expires);
 /** Marks a slot expired if it is; @return the slot's word now. */
 uint64_t scep_table_settle(scep_table_t *table, uint32_t slot, uint32_t now);
 /** Settles the next few buckets. */
@@ -214,13 +244,12 @@ void scep_table_tidy(scep_table_t *table, uint32_t now);
 void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
                         uint32_t first[2]);
 /**
- * Finds a slot for the challenge and puts its word to WRITING; the caller
- * has reserved.
+ * Finds a slot for the challenge, puts its word to WRITING and counts it.
  * @param word  set to the slot's word
- * @return non-zero if there was one
+ * @return APR_SUCCESS; APR_ENOSPC
  */
-int scep_table_take(scep_table_t *table, const uint64_t mac[4], uint32_t pid,
-                    uint32_t now, uint32_t *slot, uint64_t *word);
+apr_status_t scep_table_take(scep_table_t *table, const uint64_t mac[4],
+                             uint32_t now, uint32_t *slot, uint64_t *word);
 
 /* challenge_claim.c */
 

@@ -22,10 +22,22 @@ static int swept(scep_table_t *table, uint32_t now)
     return last >= now && last < (uint64_t)now + 60;
 }
 
-static int count_in(scep_table_t *table)
+int scep_table_room(scep_table_t *table, uint32_t now)
+{
+    for (;;) {
+        if ((uint32_t)atomic_load(&table->header->live) < table->capacity)
+            return 1;
+        /* Expiry goes by whole seconds: one sweep in each is enough. */
+        if (swept(table, now))
+            return 0;
+        scep_table_sweep(table, apr_time_from_sec(now), NULL);
+    }
+}
+
+int scep_table_count_in(scep_table_t *table)
 {
     scep_word_t *live = &table->header->live;
-    uint64_t count = atomic_load_explicit(live, memory_order_relaxed);
+    uint64_t count = atomic_load(live);
 
     do {
         if ((uint32_t)count >= table->capacity)
@@ -34,10 +46,10 @@ static int count_in(scep_table_t *table)
     return 1;
 }
 
-void scep_table_drop(scep_table_t *table)
+static void count_out(scep_table_t *table)
 {
     scep_word_t *live = &table->header->live;
-    uint64_t count = atomic_load_explicit(live, memory_order_relaxed);
+    uint64_t count = atomic_load(live);
     uint64_t less;
 
     do {
@@ -45,33 +57,35 @@ void scep_table_drop(scep_table_t *table)
     } while (!atomic_compare_exchange_weak(live, &count, less));
 }
 
-int scep_table_reserve(scep_table_t *table, uint32_t now)
+/**
+ * Counts what the words say.
+ * @return zero if a process stands between a word and the count
+ */
+static int count_words(const scep_table_t *table, uint32_t *count)
 {
-    if (count_in(table))
-        return 1;
-    /* Expiry goes by whole seconds: one sweep in each is enough. */
-    if (swept(table, now))
-        return 0;
-    scep_table_sweep(table, apr_time_from_sec(now), NULL);
-    return count_in(table);
+    *count = 0;
+    for (uint32_t slot = 0; slot < table->slots; slot++) {
+        uint64_t word = scep_table_word(table, slot);
+
+        if (scep_word_moving(word))
+            return 0;
+        *count += (uint32_t)scep_word_counted(word);
+    }
+    return 1;
 }
 
 /** Makes the count what the words say, if they hold still. */
 static void recount(scep_table_t *table)
 {
-    scep_word_t *live = &table->header->live;
-
     for (int attempt = 0; attempt < 4; attempt++) {
-        uint64_t before = atomic_load(live);
-        uint32_t count = 0;
+        uint64_t before = atomic_load(&table->header->live);
+        uint64_t changed = (before + CHANGE) & ~UINT64_C(0xffffffff);
+        uint32_t count;
 
-        for (uint32_t slot = 0; slot < table->slots; slot++)
-            count += scep_word_counted(scep_table_word(table, slot));
-        if (count == (uint32_t)before)
-            return;
-        if (atomic_compare_exchange_strong(
-                live, &before,
-                ((before + CHANGE) & ~UINT64_C(0xffffffff)) | count))
+        if (count_words(table, &count) &&
+            (count == (uint32_t)before ||
+             atomic_compare_exchange_strong(&table->header->live, &before,
+                                            changed | count)))
             return;
     }
 }
@@ -79,18 +93,32 @@ static void recount(scep_table_t *table)
 /* ------------------------------------------------------------------ */
 /* Reclaiming                                                           */
 
+int scep_table_end(scep_table_t *table, uint32_t slot, uint64_t word,
+                   scep_word_state_t state, uint32_t expires)
+{
+    uint32_t tag = scep_word_tag(word);
+    uint64_t ending = scep_word_next(word, SCEP_WORD_ENDING, tag,
+                                     (uint32_t)state << 29 | table->pid);
+
+    if (!atomic_compare_exchange_strong(&table->words[slot], &word, ending))
+        return 0;
+    count_out(table);
+    /* fails only if a sweep took this process for dead, and did the same */
+    atomic_compare_exchange_strong(&table->words[slot], &ending,
+                                   scep_word_next(ending, state, tag,
+                                                  expires));
+    return 1;
+}
+
 uint64_t scep_table_settle(scep_table_t *table, uint32_t slot, uint32_t now)
 {
     for (;;) {
         uint64_t word = scep_table_word(table, slot);
-        scep_word_state_t state = scep_word_state(word);
         uint32_t expires = scep_word_time(word);
-        uint64_t next;
 
-        if ((state != SCEP_WORD_ISSUED && state != SCEP_WORD_CLAIMED) ||
-            now < scep_word_time(word))
+        if (!scep_word_counted(word) || now < scep_word_time(word))
             return word;
-        if (state == SCEP_WORD_CLAIMED) {
+        if (scep_word_state(word) == SCEP_WORD_CLAIMED) {
             scep_record_t record;
 
             if (!scep_record_load(table, slot, word, &record))
@@ -101,13 +129,27 @@ uint64_t scep_table_settle(scep_table_t *table, uint32_t slot, uint32_t now)
                 expires = record.expires;
             }
         }
-        next = scep_word_next(word, SCEP_WORD_EXPIRED, scep_word_tag(word),
-                              expires);
-        if (atomic_compare_exchange_strong(&table->words[slot], &word, next)) {
-            scep_table_drop(table);
-            return next;
-        }
+        scep_table_end(table, slot, word, SCEP_WORD_EXPIRED, expires);
     }
+}
+
+/**
+ * Finishes what a dead process began.  Whether it had counted is not known;
+ * the recount that follows does not ask.
+ */
+static void bury(scep_table_t *table, uint32_t slot, uint64_t word)
+{
+    uint64_t next = scep_word_next(word, SCEP_WORD_FREE, 0, 0);
+
+    if (scep_word_state(word) == SCEP_WORD_ENDING) {
+        scep_record_t record;
+
+        if (scep_record_load(table, slot, word, &record) &&
+            scep_record_valid(table, slot, word, &record))
+            next = scep_word_next(word, scep_word_fate(word),
+                                  scep_word_tag(word), record.expires);
+    }
+    atomic_compare_exchange_strong(&table->words[slot], &word, next);
 }
 
 void scep_table_tidy(scep_table_t *table, uint32_t now)
@@ -134,12 +176,9 @@ void scep_table_sweep(scep_table_t *table, apr_time_t now,
     for (uint32_t slot = 0; slot < table->slots; slot++) {
         uint64_t word = scep_table_settle(table, slot, seconds);
 
-        if (alive && scep_word_state(word) == SCEP_WORD_WRITING &&
-            !alive((pid_t)scep_word_time(word)) &&
-            atomic_compare_exchange_strong(&table->words[slot], &word,
-                                           scep_word_next(word, SCEP_WORD_FREE,
-                                                          0, 0)))
-            scep_table_drop(table);
+        if (alive && scep_word_moving(word) &&
+            !alive((pid_t)(scep_word_time(word) & SCEP_WORD_PID)))
+            bury(table, slot, word);
     }
     recount(table);
     atomic_store_explicit(&table->header->swept, seconds,
@@ -162,7 +201,7 @@ static scep_challenge_state_t inspect(const scep_table_t *table, uint32_t slot,
         scep_word_state_t state;
 
         *word = scep_table_word(table, slot);
-        state = scep_word_state(*word);
+        state = scep_word_fate(*word);
         if (state == SCEP_WORD_FREE || state == SCEP_WORD_WRITING)
             return SCEP_CHALLENGE_STATE_NONE;
         if (!scep_record_load(table, slot, *word, record))
@@ -240,8 +279,7 @@ void scep_table_stats(scep_table_t *table, apr_time_t now,
         scep_record_t record;
 
         /* the record is needed only where a lease has run out */
-        if (scep_word_counted(word) &&
-            scep_word_state(word) != SCEP_WORD_WRITING) {
+        if (scep_word_counted(word)) {
             if (seconds < scep_word_time(word))
                 state = SCEP_CHALLENGE_STATE_ISSUED;
             else if (scep_word_state(word) == SCEP_WORD_CLAIMED)
@@ -257,17 +295,17 @@ void scep_table_stats(scep_table_t *table, apr_time_t now,
 
 /** Copies one challenge; its slot, and with it its id, becomes another. */
 static apr_status_t move(scep_table_t *to, scep_record_t *record,
-                         scep_word_state_t state, uint32_t time, uint32_t now)
+                         scep_word_state_t state, uint32_t time, uint32_t now,
+                         uint32_t *slot, uint64_t *word)
 {
-    uint32_t slot;
-    uint64_t word;
+    apr_status_t rv = scep_table_take(to, record->mac, now, slot, word);
 
-    if (!scep_table_take(to, record->mac, 0, now, &slot, &word))
-        return APR_ENOSPC;
-    scep_record_store(to, slot, record);
-    atomic_store(&to->words[slot],
-                 scep_word_next(word, state, scep_word_tag(word), time));
-    return APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        scep_record_store(to, *slot, record);
+        *word = scep_word_next(*word, state, scep_word_tag(*word), time);
+        atomic_store(&to->words[*slot], *word);
+    }
+    return rv;
 }
 
 apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
@@ -275,32 +313,30 @@ apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
 {
     uint32_t seconds = scep_word_seconds(now);
 
-    /* The live ones first: those that are spent or revoked fill up, and are
-     * the first to yield. */
-    for (int live = 1; live >= 0; live--) {
-        for (uint32_t slot = 0; slot < from->slots; slot++) {
-            uint64_t word;
-            scep_record_t record;
-            scep_challenge_state_t state =
-                inspect(from, slot, seconds, &word, &record);
-            apr_status_t rv = APR_SUCCESS;
+    for (uint32_t slot = 0; slot < from->slots; slot++) {
+        uint64_t word, moved;
+        uint32_t to_slot;
+        scep_record_t record;
+        scep_challenge_state_t state =
+            inspect(from, slot, seconds, &word, &record);
 
-            if (live && (state == SCEP_CHALLENGE_STATE_ISSUED ||
-                         state == SCEP_CHALLENGE_STATE_CLAIMED)) {
-                if (!scep_table_reserve(to, seconds))
-                    return APR_ENOSPC;
-                rv = move(to, &record, scep_word_state(word),
-                          scep_word_time(word), seconds);
-            } else if (!live &&
-                       (state == SCEP_CHALLENGE_STATE_SPENT ||
-                        state == SCEP_CHALLENGE_STATE_REVOKED) &&
-                       seconds < record.expires) {
-                /* no room for its memory: it is as good as unknown */
-                (void)move(to, &record, scep_word_state(word),
-                           scep_word_time(word), seconds);
-            }
+        if (state == SCEP_CHALLENGE_STATE_ISSUED ||
+            state == SCEP_CHALLENGE_STATE_CLAIMED) {
+            apr_status_t rv =
+                move(to, &record, scep_word_state(word), scep_word_time(word),
+                     seconds, &to_slot, &moved);
+
             if (rv != APR_SUCCESS)
                 return rv;
+        }
+        /* Without room for its memory a spent one is merely unknown. */
+        else if ((state == SCEP_CHALLENGE_STATE_SPENT ||
+                  state == SCEP_CHALLENGE_STATE_REVOKED) &&
+                 seconds < record.expires &&
+                 move(to, &record, SCEP_WORD_ISSUED, record.expires, seconds,
+                      &to_slot, &moved) == APR_SUCCESS) {
+            scep_table_end(to, to_slot, moved, scep_word_fate(word),
+                           record.expires);
         }
     }
     return APR_SUCCESS;

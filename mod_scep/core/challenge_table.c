@@ -10,9 +10,10 @@
  * word one wins and the others look again.  There is no other lock, and so
  * none that a dead process could hold.
  *
- *   FREE -> WRITING -> ISSUED <-> CLAIMED -> SPENT    -> WRITING
- *                      ISSUED  |  CLAIMED -> EXPIRED  -> WRITING
- *                      ISSUED  |  CLAIMED -> REVOKED  -> WRITING
+ *   FREE -> WRITING -> ISSUED <-> CLAIMED
+ *                      ISSUED  |  CLAIMED -> ENDING -> SPENT   -> WRITING
+ *                                                   -> REVOKED -> WRITING
+ *                                                   -> EXPIRED -> WRITING
  *
  * A record is written only while its word is WRITING, by the process named
  * in it, and is immutable from then on; a claim stores nothing in it, since
@@ -37,23 +38,26 @@
  * expire first.  160 octets of record and 8 of word, 1.5 times, are 252
  * octets a challenge.
  *
- * Death.  A process may end between any two instructions.  Before WRITING:
- * nothing happened.  In WRITING: the slot names the dead writer, and a sweep
- * frees it; only death frees it and never age, since a writer that merely
- * stalled would go on writing.  After ISSUED: there is a challenge that
- * nobody was told of, until it expires.  In CLAIMED: the lease ends, and the
- * challenge may be claimed again.  After SPENT: spent.
+ * The count of live ones changes while the word is WRITING or ENDING, which
+ * name the process and, for ENDING, what it ends as: to all others an ending
+ * challenge has ended.  So the words tell where the count may be behind.  A
+ * recount sets it to what the words say if, throughout, no word was in such
+ * a state and the count did not change; else it was not exact, and is tried
+ * again in the next second.
  *
- * The count.  A place is counted in before its slot is taken and counted
- * out after its word has changed, so a death in between leaves it too high,
- * never too low: the table may refuse early, until a sweep has counted the
- * words anew.  A recount stands only if nothing was counted meanwhile.
- * (A thread that stalls between its word and the count for all of a recount
- * makes it one too low until the next one; there are slots enough.)  Expiry
- * is noticed by the sweep that maintain runs each second, by each issue for
- * the next few buckets in turn, and by an issue that finds the table full,
- * which sweeps unless that was done in the same second: expiry goes by
- * whole seconds, so nothing more can have expired.
+ * Death.  A process may end between any two instructions.  In WRITING or
+ * ENDING: the word names the dead, a sweep frees the slot or ends the
+ * challenge, and the recount does not care whether the dead one had counted.
+ * Only death does that and never age, since a writer that merely stalled
+ * would go on writing.  A death can leave the count too high and never too
+ * low: the table may refuse early, until the next sweep.  After ISSUED: there
+ * is a challenge that nobody was told of, until it expires.  In CLAIMED: the
+ * lease ends, and the challenge may be claimed again.
+ *
+ * Expiry is noticed by the sweep that maintain runs each second, by each
+ * issue for the next few buckets in turn, and by an issue that finds the
+ * table full, which sweeps unless that was done in the same second: expiry
+ * goes by whole seconds, so nothing more can have expired.
  *
  * Power loss.  Pages reach the disk in any order.  A check field over the
  * record and its slot number, and tag and expiry standing in both places,
@@ -171,6 +175,11 @@ apr_status_t scep_table_open(scep_table_t **table, void *mem, apr_size_t size,
     return APR_SUCCESS;
 }
 
+void scep_table_attach(scep_table_t *table, pid_t pid)
+{
+    table->pid = (uint32_t)pid & SCEP_WORD_PID;
+}
+
 apr_uint64_t scep_table_capacity(const scep_table_t *table)
 {
     return table->capacity;
@@ -198,7 +207,7 @@ static uint64_t price_of(uint64_t word, uint32_t now)
 {
     uint32_t time = scep_word_time(word);
 
-    if (scep_word_counted(word))
+    if (scep_word_counted(word) || scep_word_moving(word))
         return UINT64_MAX;
     if (scep_word_state(word) == SCEP_WORD_FREE)
         return 0;
@@ -207,41 +216,67 @@ static uint64_t price_of(uint64_t word, uint32_t now)
     return (now >= time ? UINT64_C(2) : UINT64_C(3)) << 32 | time;
 }
 
-int scep_table_take(scep_table_t *table, const uint64_t mac[4], uint32_t pid,
-                    uint32_t now, uint32_t *slot, uint64_t *word)
+/**
+ * Picks the slot that a challenge should get.
+ * @param word  set to what stands in it
+ * @return zero if both buckets are full of live ones
+ */
+static int pick_slot(scep_table_t *table, const uint32_t first[2],
+                     uint32_t now, uint32_t *slot, uint64_t *word)
+{
+    uint64_t best_price[2] = { UINT64_MAX, UINT64_MAX };
+    uint64_t best_word[2] = { 0, 0 };
+    uint32_t best_slot[2] = { 0, 0 };
+    int live[2] = { 0, 0 };
+    int pick;
+
+    for (int b = 0; b < 2; b++) {
+        for (uint32_t i = 0; i < SCEP_TABLE_BUCKET; i++) {
+            uint64_t w = scep_table_settle(table, first[b] + i, now);
+            uint64_t price = price_of(w, now);
+
+            live[b] += price == UINT64_MAX;
+            if (price < best_price[b]) {
+                best_price[b] = price;
+                best_word[b] = w;
+                best_slot[b] = first[b] + i;
+            }
+        }
+    }
+    pick = live[1] < live[0] ||
+           (live[1] == live[0] && best_price[1] < best_price[0]);
+    *slot = best_slot[pick];
+    *word = best_word[pick];
+    return best_price[pick] != UINT64_MAX;
+}
+
+apr_status_t scep_table_take(scep_table_t *table, const uint64_t mac[4],
+                             uint32_t now, uint32_t *slot, uint64_t *word)
 {
     uint32_t first[2];
 
     scep_table_buckets(table, mac, first);
     for (;;) {
-        uint64_t best_price[2] = { UINT64_MAX, UINT64_MAX };
-        uint64_t best_word[2] = { 0, 0 };
-        uint32_t best_slot[2] = { 0, 0 };
-        int live[2] = { 0, 0 };
-        int pick;
+        uint64_t before, seen;
 
-        for (int b = 0; b < 2; b++) {
-            for (uint32_t i = 0; i < SCEP_TABLE_BUCKET; i++) {
-                uint64_t w = scep_table_settle(table, first[b] + i, now);
-                uint64_t price = price_of(w, now);
-
-                live[b] += price == UINT64_MAX;
-                if (price < best_price[b]) {
-                    best_price[b] = price;
-                    best_word[b] = w;
-                    best_slot[b] = first[b] + i;
-                }
-            }
-        }
-        pick = live[1] < live[0];
-        if (best_price[pick] == UINT64_MAX)
-            return 0;
-        *slot = best_slot[pick];
-        *word = scep_word_next(best_word[pick], SCEP_WORD_WRITING,
-                               scep_record_tag(mac), pid);
-        if (atomic_compare_exchange_strong(&table->words[*slot],
-                                           &best_word[pick], *word))
-            return 1;
+        if (!scep_table_room(table, now) ||
+            !pick_slot(table, first, now, slot, &before))
+            return APR_ENOSPC;
+        seen = before;
+        *word = scep_word_next(before, SCEP_WORD_WRITING, scep_record_tag(mac),
+                               table->pid);
+        if (!atomic_compare_exchange_strong(&table->words[*slot], &seen,
+                                            *word))
+            continue;
+        if (scep_table_count_in(table))
+            return APR_SUCCESS;
+        /* Someone took the last place; what was in the slot still is. */
+        seen = *word;
+        atomic_compare_exchange_strong(&table->words[*slot], &seen,
+                                       scep_word_next(seen,
+                                                      scep_word_state(before),
+                                                      scep_word_tag(before),
+                                                      scep_word_time(before)));
     }
 }
 
@@ -262,7 +297,8 @@ static int is_duplicate(const scep_table_t *table, const uint64_t mac[4],
             continue;
         do {
             word = atomic_load(&table->words[slot]);
-            same = scep_word_counted(word) &&
+            same = (scep_word_counted(word) ||
+                    scep_word_state(word) == SCEP_WORD_WRITING) &&
                    scep_word_tag(word) == scep_record_tag(mac);
         } while (same && !scep_record_load(table, slot, word, &record));
         if (same && CRYPTO_memcmp(record.mac, mac, sizeof(record.mac)) == 0)
@@ -271,54 +307,59 @@ static int is_duplicate(const scep_table_t *table, const uint64_t mac[4],
     return 0;
 }
 
+/**
+ * Makes a written record a challenge, unless its secret is in use.  Of two
+ * who issue one secret at once, each writes its record, changes its word,
+ * and looks for the other: the total order of these makes at least one of
+ * them see the other.  Only then may anyone claim it.
+ */
+static apr_status_t publish(scep_table_t *table, uint32_t slot, uint64_t word,
+                            const scep_record_t *record)
+{
+    uint32_t tag = scep_word_tag(word);
+    uint64_t written =
+        scep_word_next(word, SCEP_WORD_WRITING, tag, table->pid);
+
+    /* These fail only if a sweep took this process for dead. */
+    if (!atomic_compare_exchange_strong(&table->words[slot], &word, written))
+        return APR_EGENERAL;
+    word = scep_word_next(written, SCEP_WORD_ISSUED, tag, record->expires);
+    if (!is_duplicate(table, record->mac, slot))
+        return atomic_compare_exchange_strong(&table->words[slot], &written,
+                                              word)
+                   ? APR_SUCCESS
+                   : APR_EGENERAL;
+    scep_table_end(table, slot, written, SCEP_WORD_FREE, 0);
+    return APR_EEXIST;
+}
+
 apr_status_t scep_table_issue(scep_table_t *table,
                               const scep_challenge_spec_t *spec,
-                              apr_uint32_t random, pid_t pid,
+                              apr_uint32_t random,
                               char id[SCEP_CHALLENGE_ID_SIZE])
 {
     uint32_t now = scep_word_seconds(spec->created);
-    uint32_t expires = scep_word_seconds(spec->expires);
     scep_digests_t digests;
     scep_record_t record;
-    uint32_t tag, slot;
-    uint64_t word, written, final;
+    uint32_t slot;
+    uint64_t word;
     apr_status_t rv;
 
-    if (!spec->secret || !*spec->secret || !spec->profile || expires <= now)
+    if (!spec->secret || !*spec->secret || !spec->profile ||
+        scep_word_seconds(spec->expires) <= now)
         return APR_EINVAL;
     rv = scep_record_digest(table, spec->secret, spec->profile, spec->subject,
                             spec->sans, spec->device, &digests);
     if (rv != APR_SUCCESS)
         return rv;
     scep_table_tidy(table, now);
-    if (!scep_table_reserve(table, now))
-        return APR_ENOSPC;
-    if (!scep_table_take(table, digests.mac, (uint32_t)pid, now, &slot,
-                         &word)) {
-        scep_table_drop(table);
-        return APR_ENOSPC;
-    }
+    rv = scep_table_take(table, digests.mac, now, &slot, &word);
+    if (rv != APR_SUCCESS)
+        return rv;
     scep_record_make(&record, spec, &digests, random);
     scep_record_store(table, slot, &record);
-    /* Of two who issue one secret at once, each writes its record, changes
-     * its word, and looks for the other: the total order of these makes at
-     * least one of them see the other.  Only then may anyone claim it. */
-    tag = scep_word_tag(word);
-    written = scep_word_next(word, SCEP_WORD_WRITING, tag, (uint32_t)pid);
-    if (!atomic_compare_exchange_strong(&table->words[slot], &word, written))
-        return APR_EGENERAL;
-    if (is_duplicate(table, digests.mac, slot)) {
-        rv = APR_EEXIST;
-        final = scep_word_next(written, SCEP_WORD_FREE, 0, 0);
-    } else {
-        final = scep_word_next(written, SCEP_WORD_ISSUED, tag, expires);
-    }
-    /* Fails only if a sweep took this process for dead, and cleaned up. */
-    if (!atomic_compare_exchange_strong(&table->words[slot], &written, final))
-        return APR_EGENERAL;
-    if (rv == APR_EEXIST)
-        scep_table_drop(table);
-    else
+    rv = publish(table, slot, word, &record);
+    if (rv == APR_SUCCESS)
         scep_record_id(slot, &record, id);
     return rv;
 }

@@ -48,19 +48,24 @@ apr_status_t scep_table_open(scep_table_t **table, void *mem, apr_size_t size,
                              const unsigned char key[SCEP_TABLE_KEY_LEN],
                              const char **error, apr_pool_t *p);
 
+/**
+ * Says which process this is, before its first call and after each fork:
+ * what it leaves half done when it dies is marked with its number.
+ */
+void scep_table_attach(scep_table_t *table, pid_t pid);
+
 /** The capacity that a formatted table was made for. */
 apr_uint64_t scep_table_capacity(const scep_table_t *table);
 
 /**
  * Stores a challenge.
  * @param random  fresh random bits, part of the id
- * @param pid  the calling process, marks a half-written slot
  * @return APR_SUCCESS; APR_ENOSPC: no room for one more live challenge;
  *         APR_EEXIST: a live challenge has this secret; APR_EINVAL
  */
 apr_status_t scep_table_issue(scep_table_t *table,
                               const scep_challenge_spec_t *spec,
-                              apr_uint32_t random, pid_t pid,
+                              apr_uint32_t random,
                               char id[SCEP_CHALLENGE_ID_SIZE]);
 
 /** As scep_challenge_provider_t.claim. */

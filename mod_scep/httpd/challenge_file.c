@@ -333,6 +333,7 @@ static apr_status_t resize(scep_challenge_file_t *file, scep_table_t *table,
     }
     rv = scep_table_open(&to, made.mem, made.size, made.key, &error, p);
     if (rv == APR_SUCCESS) {
+        scep_table_attach(to, getpid());
         rv = scep_table_migrate(table, to, apr_time_now());
     }
     if (rv != APR_SUCCESS) {
@@ -384,6 +385,7 @@ apr_status_t mod_scep_challenge_file_open(scep_challenge_file_t *file,
         if (!alone) {
             return APR_SUCCESS;
         }
+        scep_table_attach(table, getpid());
         scep_table_sweep(table, apr_time_now(), nobody_lives);
         if (scep_table_capacity(table) != capacity) {
             rv = resize(file, table, capacity, s, p);

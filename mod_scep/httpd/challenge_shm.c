@@ -137,6 +137,7 @@ static apr_status_t shm_open_store(void *storev, const char *state_dir,
                      store->file->path, error);
         return rv;
     }
+    scep_table_attach(store->table, getpid());
     if (scep_table_capacity(store->table) != store->capacity) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      SCEPLOGNO(0223) "challenge store: %s stays at %lu "
@@ -147,6 +148,16 @@ static apr_status_t shm_open_store(void *storev, const char *state_dir,
                      (unsigned long)scep_table_capacity(store->table),
                      (unsigned long)store->capacity);
     }
+    return APR_SUCCESS;
+}
+
+static apr_status_t shm_child_init(void *storev, server_rec *s, apr_pool_t *p)
+{
+    scep_challenge_shm_t *store = storev;
+
+    (void)s;
+    (void)p;
+    scep_table_attach(store->table, getpid());
     return APR_SUCCESS;
 }
 
@@ -161,7 +172,7 @@ static apr_status_t shm_issue(void *storev, const scep_challenge_spec_t *spec,
         ERR_clear_error();
         return APR_EGENERAL;
     }
-    return scep_table_issue(store->table, spec, random, getpid(), id);
+    return scep_table_issue(store->table, spec, random, id);
 }
 
 static scep_challenge_outcome_t shm_claim(void *storev, const char *secret,
@@ -244,6 +255,7 @@ static apr_status_t shm_maintain(void *storev, apr_time_t now, apr_pool_t *p)
 }
 
 const scep_challenge_provider_t mod_scep_challenge_shm = {
-    shm_create,  shm_open_store, NULL,     shm_issue, shm_claim,   shm_commit,
-    shm_release, shm_revoke,     shm_list, shm_stats, shm_maintain
+    shm_create, shm_open_store, shm_child_init, shm_issue,
+    shm_claim,  shm_commit,     shm_release,    shm_revoke,
+    shm_list,   shm_stats,      shm_maintain
 };

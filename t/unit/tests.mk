@@ -56,3 +56,12 @@ TESTS += %D%/check_result %D%/check_alg %D%/check_message
 %C%_check_message_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_message_LDADD = libscepcore.la $(CHECK_LIBS)
 EXTRA_DIST += t/data
+
+check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_race
+TESTS += %D%/check_challenge_table %D%/check_challenge_race
+%C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c
+%C%_check_challenge_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_table_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_challenge_race_SOURCES = %D%/check_challenge_race.c
+%C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_race_LDADD = libscepcore.la $(CHECK_LIBS)

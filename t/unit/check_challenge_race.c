@@ -1,0 +1,338 @@
+/* check_challenge_race.c - the challenge table under threads and processes
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <apr_general.h>
+#include <check.h>
+
+#include "../../mod_scep/core/challenge_table.h"
+
+#define PROCESSES 4
+#define THREADS 16 /* in each process */
+#define ROUNDS 10000
+#define NOW apr_time_from_sec(1800000000)
+#define LEASE apr_time_from_sec(60)
+
+/** What all processes share beside the table. */
+typedef struct shared_t {
+    pthread_barrier_t barrier;
+    atomic_int faults;
+    atomic_int granted;
+    atomic_int winners[ROUNDS];
+    atomic_int issued[ROUNDS];
+} shared_t;
+
+static const unsigned char key[SCEP_TABLE_KEY_LEN] = "a key for tests";
+static apr_pool_t *pool;
+static void *mem;
+static apr_size_t size;
+static scep_table_t *table;
+static shared_t *shared;
+
+static void *map(apr_size_t octets)
+{
+    void *at = mmap(NULL, octets, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(at, MAP_FAILED);
+    return at;
+}
+
+static void setup(void)
+{
+    pthread_barrierattr_t attr;
+
+    ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    shared = map(sizeof(*shared));
+    pthread_barrierattr_init(&attr);
+    pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    ck_assert_int_eq(pthread_barrier_init(&shared->barrier, &attr,
+                                          PROCESSES * THREADS),
+                     0);
+    pthread_barrierattr_destroy(&attr);
+}
+
+static void make(apr_uint64_t capacity)
+{
+    const char *error;
+
+    size = scep_table_size(capacity);
+    mem = map(size);
+    ck_assert_int_eq(scep_table_format(mem, size, capacity, key, pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(scep_table_open(&table, mem, size, key, &error, pool),
+                     APR_SUCCESS);
+    scep_table_attach(table, getpid());
+}
+
+static void teardown(void)
+{
+    apr_pool_destroy(pool);
+    munmap(mem, size);
+    munmap(shared, sizeof(*shared));
+    apr_terminate();
+}
+
+static apr_status_t issue(const char *kind, int n,
+                          char id[SCEP_CHALLENGE_ID_SIZE])
+{
+    char secret[40];
+    scep_challenge_spec_t spec = { .secret = secret,
+                                   .profile = "p",
+                                   .created = NOW,
+                                   .expires = NOW + apr_time_from_sec(1000) };
+
+    snprintf(secret, sizeof(secret), "%s-%d", kind, n);
+    return scep_table_issue(table, &spec, (apr_uint32_t)n, id);
+}
+
+static scep_challenge_outcome_t take(const char *kind, int n,
+                                     scep_challenge_claim_t *claim)
+{
+    static const scep_challenge_facts_t facts = { .profile = "p",
+                                                  .subject = "CN=device",
+                                                  .sans = "" };
+    char secret[40];
+
+    snprintf(secret, sizeof(secret), "%s-%d", kind, n);
+    return scep_table_claim(table, secret, &facts, NOW, LEASE, claim);
+}
+
+/** Runs work in every thread of every process, with the thread's number. */
+static void run(void *(*work)(void *number))
+{
+    pid_t children[PROCESSES];
+
+    for (int p = 0; p < PROCESSES; p++) {
+        children[p] = fork();
+        ck_assert_int_ge(children[p], 0);
+        if (children[p] == 0) {
+            pthread_t threads[THREADS];
+            int numbers[THREADS];
+
+            scep_table_attach(table, getpid());
+
+            for (int t = 0; t < THREADS; t++) {
+                numbers[t] = p * THREADS + t;
+                if (pthread_create(&threads[t], NULL, work, &numbers[t]))
+                    abort();
+            }
+            for (int t = 0; t < THREADS; t++)
+                pthread_join(threads[t], NULL);
+            _exit(0);
+        }
+    }
+    for (int p = 0; p < PROCESSES; p++) {
+        int status;
+
+        ck_assert_int_eq(waitpid(children[p], &status, 0), children[p]);
+        ck_assert_int_eq(status, 0);
+    }
+    ck_assert_int_eq(shared->faults, 0);
+}
+
+/* ------------------------------------------------------------------ */
+
+static void *claim_rounds(void *number)
+{
+    (void)number;
+    for (int round = 0; round < ROUNDS; round++) {
+        scep_challenge_claim_t claim;
+        scep_challenge_outcome_t outcome;
+
+        pthread_barrier_wait(&shared->barrier);
+        outcome = take("c", round, &claim);
+        if (outcome == SCEP_CHALLENGE_CLAIMED) {
+            shared->winners[round]++;
+            /* some while the others are still trying, some never */
+            if (round % 2 && scep_table_commit(table, &claim) != APR_SUCCESS)
+                shared->faults++;
+        } else if (outcome != SCEP_CHALLENGE_BUSY &&
+                   (outcome != SCEP_CHALLENGE_SPENT || round % 2 == 0)) {
+            shared->faults++;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(of_64_who_claim_at_once_one_wins_10000_times)
+{
+    char id[SCEP_CHALLENGE_ID_SIZE];
+    scep_challenge_stats_t stats;
+
+    make(ROUNDS);
+    for (int round = 0; round < ROUNDS; round++)
+        ck_assert_int_eq(issue("c", round, id), APR_SUCCESS);
+    run(claim_rounds);
+    for (int round = 0; round < ROUNDS; round++)
+        ck_assert_int_eq(shared->winners[round], 1);
+    scep_table_stats(table, NOW, &stats);
+    ck_assert_uint_eq(stats.live, ROUNDS / 2);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+
+/* Each claim is committed, released or left to one of those who revoke. */
+static void *use_rounds(void *number)
+{
+    int me = *(int *)number;
+    unsigned int seed = (unsigned int)me;
+
+    for (int step = 0; step < 20000; step++) {
+        int n = rand_r(&seed) % 200;
+        scep_challenge_claim_t claim;
+
+        switch (take("u", n, &claim)) {
+        case SCEP_CHALLENGE_CLAIMED:
+            if (rand_r(&seed) % 4) {
+                if (scep_table_release(table, &claim) != APR_SUCCESS)
+                    shared->faults++;
+            } else if (scep_table_commit(table, &claim) != APR_SUCCESS) {
+                shared->faults++;
+            } else {
+                shared->winners[n]++;
+            }
+            break;
+        case SCEP_CHALLENGE_NOT_FOUND:
+        case SCEP_CHALLENGE_SPENT:
+        case SCEP_CHALLENGE_REVOKED: {
+            char id[SCEP_CHALLENGE_ID_SIZE];
+
+            if (issue("u", n, id) == APR_SUCCESS) {
+                shared->issued[n]++;
+                if (rand_r(&seed) % 8 == 0 &&
+                    scep_table_revoke(table, id, NOW) == APR_SUCCESS)
+                    shared->issued[n]--;
+            }
+            break;
+        }
+        case SCEP_CHALLENGE_BUSY:
+            break;
+        default:
+            shared->faults++;
+        }
+        if (me == 0 && step % 50 == 0)
+            scep_table_sweep(table, NOW, NULL);
+    }
+    return NULL;
+}
+
+/* Conservation: whatever was issued and not revoked was spent or lives. */
+START_TEST(nothing_is_lost_or_doubled_in_a_crowd)
+{
+    scep_challenge_stats_t stats;
+    int left = 0;
+    char id[SCEP_CHALLENGE_ID_SIZE];
+
+    make(250);
+    run(use_rounds);
+    for (int n = 0; n < 200; n++) {
+        int alive = shared->issued[n] - shared->winners[n];
+
+        ck_assert_int_ge(alive, 0);
+        ck_assert_int_le(alive, 1);
+        left += alive;
+    }
+    scep_table_stats(table, NOW, &stats);
+    ck_assert_uint_eq(stats.live, (unsigned int)left);
+    for (int n = 0; n < 250 - left; n++)
+        ck_assert_int_eq(issue("fill", n, id), APR_SUCCESS);
+    ck_assert_int_eq(issue("fill", 250, id), APR_ENOSPC);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+
+static void *issue_all(void *number)
+{
+    int me = *(int *)number;
+    char id[SCEP_CHALLENGE_ID_SIZE];
+
+    pthread_barrier_wait(&shared->barrier);
+    for (int n = 0; n < 500; n++) {
+        apr_status_t rv = issue("i", me * 500 + n, id);
+
+        if (rv == APR_SUCCESS)
+            shared->granted++;
+        else if (rv != APR_ENOSPC)
+            shared->faults++;
+    }
+    return NULL;
+}
+
+START_TEST(a_crowd_that_issues_fills_the_table_exactly)
+{
+    make(20000);
+    run(issue_all);
+    ck_assert_int_eq(shared->granted, 20000);
+}
+END_TEST
+
+static void *issue_same(void *number)
+{
+    char id[SCEP_CHALLENGE_ID_SIZE];
+
+    (void)number;
+    for (int round = 0; round < ROUNDS / 5; round++) {
+        apr_status_t rv;
+
+        pthread_barrier_wait(&shared->barrier);
+        rv = issue("s", round, id);
+        if (rv == APR_SUCCESS)
+            shared->issued[round]++;
+        else if (rv != APR_EEXIST)
+            shared->faults++;
+    }
+    return NULL;
+}
+
+/* None may get it, if two see each other; two never. */
+START_TEST(of_those_who_issue_one_secret_at_most_one_succeeds)
+{
+    scep_challenge_stats_t stats;
+    int total = 0;
+
+    make(ROUNDS);
+    run(issue_same);
+    for (int round = 0; round < ROUNDS / 5; round++) {
+        ck_assert_int_le(shared->issued[round], 1);
+        total += shared->issued[round];
+    }
+    scep_table_stats(table, NOW, &stats);
+    ck_assert_uint_eq(stats.live, (unsigned int)total);
+    ck_assert_int_gt(total, 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+
+int main(void)
+{
+    Suite *suite = suite_create("challenge_race");
+    TCase *tc = tcase_create("race");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 1200);
+    tcase_add_test(tc, of_64_who_claim_at_once_one_wins_10000_times);
+    tcase_add_test(tc, nothing_is_lost_or_doubled_in_a_crowd);
+    tcase_add_test(tc, a_crowd_that_issues_fills_the_table_exactly);
+    tcase_add_test(tc, of_those_who_issue_one_secret_at_most_one_succeeds);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
