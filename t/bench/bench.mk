@@ -16,7 +16,9 @@ EXTRA_PROGRAMS += $(BENCHES)
 EXTRA_DIST += %D%/run
 CLEANFILES += $(BENCHES)
 
-bench: all $(BENCHES)
+# In turn, for both want the library.
+bench: all
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
 	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run
 .PHONY: bench
 
