@@ -6,7 +6,7 @@ dist_noinst_SCRIPTS = %D%/setup %D%/make %D%/sandbox %D%/quickstart \
 EXTRA_DIST += .ci/run %D%/valgrind.supp t/data
 
 # httpd loads the .so; libtool's .la beside it only confuses.
-install-exec-hook:
+install-data-hook:
 	cd '$(DESTDIR)$(moduledir)' && rm -f $(module_LTLIBRARIES)
 uninstall-hook:
 	cd '$(DESTDIR)$(moduledir)' && \
