@@ -10,8 +10,9 @@ libscepcore_la_SOURCES = \
 	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
+	%D%/core/der.c %D%/core/der.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
-	%D%/core/message.h %D%/core/message_asn1.c %D%/core/message_private.h \
+	%D%/core/message.h %D%/core/message_private.h \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \

@@ -8,38 +8,17 @@
 #include <strings.h>
 
 #include <apr_strings.h>
-#include <openssl/asn1t.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+
+#include "der.h"
 
 #define RSA_BITS_DEFAULT_MIN 2048
 #define RSA_BITS_DEFAULT_MAX 4096
 #define RSA_BITS_MIN 1024
 #define RSA_BITS_MAX 16384 /* what OpenSSL computes with */
 #define RSA_EXPONENT_MAX 8 /* octets, likewise */
-
-/* SubjectPublicKeyInfo without the decoding that X509_PUBKEY does at once */
-typedef struct {
-    X509_ALGOR *algorithm;
-    ASN1_BIT_STRING *key;
-} spki_t;
-
-ASN1_SEQUENCE(spki_t) = {
-    ASN1_SIMPLE(spki_t, algorithm, X509_ALGOR),
-    ASN1_SIMPLE(spki_t, key, ASN1_BIT_STRING),
-} static_ASN1_SEQUENCE_END(spki_t)
-
-/* RSAPublicKey */
-typedef struct {
-    BIGNUM *modulus;
-    BIGNUM *exponent;
-} rsa_key_t;
-
-ASN1_SEQUENCE(rsa_key_t) = {
-    ASN1_SIMPLE(rsa_key_t, modulus, BIGNUM),
-    ASN1_SIMPLE(rsa_key_t, exponent, BIGNUM),
-} static_ASN1_SEQUENCE_END(rsa_key_t)
 
 static const struct {
     unsigned int bit;
@@ -53,20 +32,40 @@ static const struct {
 
 #define CURVES (sizeof(curves) / sizeof(curves[0]))
 
-static EVP_PKEY *make_rsa(const BIGNUM *modulus, const BIGNUM *exponent)
+/* A positive odd INTEGER in the machine's order, as OSSL_PARAM has them. */
+static int read_odd(scep_der_t *in, unsigned char *native, apr_size_t size,
+                    apr_size_t *len)
+{
+    scep_der_t integer;
+    BIGNUM *number;
+    int ok;
+
+    if (!scep_der_expect(in, SCEP_DER_INTEGER, &integer) || integer.len == 0 ||
+        (integer.at[0] & 0x80) != 0)
+        return 0;
+    number = BN_bin2bn(integer.at, (int)integer.len, NULL);
+    if (number == NULL)
+        return 0;
+    *len = BN_num_bytes(number);
+    ok = *len <= size && BN_is_odd(number) && !BN_is_one(number) &&
+         BN_bn2nativepad(number, native, (int)*len) == (int)*len;
+    BN_free(number);
+    return ok;
+}
+
+/* RSAPublicKey */
+static EVP_PKEY *decode_rsa(scep_der_t in)
 {
     unsigned char n[RSA_BITS_MAX / 8], e[RSA_EXPONENT_MAX];
-    int n_len = BN_num_bytes(modulus), e_len = BN_num_bytes(exponent);
-    EVP_PKEY_CTX *ctx = NULL;
+    apr_size_t n_len, e_len;
+    scep_der_t numbers;
+    EVP_PKEY_CTX *ctx;
     EVP_PKEY *key = NULL;
     OSSL_PARAM params[3];
 
-    if (n_len == 0 || n_len > (int)sizeof(n) || !BN_is_odd(modulus) ||
-        e_len == 0 || e_len > (int)sizeof(e) || !BN_is_odd(exponent) ||
-        BN_is_one(exponent))
-        return NULL;
-    if (BN_bn2nativepad(modulus, n, n_len) != n_len ||
-        BN_bn2nativepad(exponent, e, e_len) != e_len)
+    if (!scep_der_expect(&in, SCEP_DER_SEQUENCE, &numbers) ||
+        !read_odd(&numbers, n, sizeof(n), &n_len) ||
+        !read_odd(&numbers, e, sizeof(e), &e_len))
         return NULL;
     params[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n, n_len);
     params[1] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, e, e_len);
@@ -79,38 +78,25 @@ static EVP_PKEY *make_rsa(const BIGNUM *modulus, const BIGNUM *exponent)
     return key;
 }
 
-static EVP_PKEY *decode_rsa(const spki_t *spki)
-{
-    const unsigned char *at = ASN1_STRING_get0_data(spki->key);
-    EVP_PKEY *key = NULL;
-    rsa_key_t *rsa;
-
-    rsa = (rsa_key_t *)ASN1_item_d2i(NULL, &at, ASN1_STRING_length(spki->key),
-                                     ASN1_ITEM_rptr(rsa_key_t));
-    if (rsa != NULL)
-        key = make_rsa(rsa->modulus, rsa->exponent);
-    ASN1_item_free((ASN1_VALUE *)rsa, ASN1_ITEM_rptr(rsa_key_t));
-    return key;
-}
-
 EVP_PKEY *scep_alg_key_decode(const unsigned char *spki, apr_size_t len)
 {
+    scep_der_t in = { spki, len }, info, parameters, bits;
     const unsigned char *at = spki;
     EVP_PKEY *key = NULL;
-    spki_t *parsed = NULL;
+    int nid;
 
     ERR_clear_error();
-    if (len <= LONG_MAX)
-        parsed = (spki_t *)ASN1_item_d2i(NULL, &at, (long)len,
-                                         ASN1_ITEM_rptr(spki_t));
-    if (parsed != NULL &&
-        OBJ_obj2nid(parsed->algorithm->algorithm) == NID_rsaEncryption) {
-        key = decode_rsa(parsed);
-    } else if (parsed != NULL) {
-        at = spki;
-        key = d2i_PUBKEY(NULL, &at, (long)len);
+    if (len <= INT_MAX && scep_der_expect(&in, SCEP_DER_SEQUENCE, &info) &&
+        scep_der_algorithm(&info, &nid, &parameters) &&
+        scep_der_expect(&info, SCEP_DER_BIT_STRING, &bits) && bits.len > 0 &&
+        bits.at[0] == 0) {
+        bits.at++;
+        bits.len--;
+        if (nid == NID_rsaEncryption)
+            key = decode_rsa(bits);
+        else
+            key = d2i_PUBKEY(NULL, &at, (long)len);
     }
-    ASN1_item_free((ASN1_VALUE *)parsed, ASN1_ITEM_rptr(spki_t));
     ERR_clear_error();
     return key;
 }

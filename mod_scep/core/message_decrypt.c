@@ -39,35 +39,117 @@ static unsigned char *secret_alloc(apr_size_t len, apr_pool_t *p)
     return secret->octets;
 }
 
-/* Finds a RecipientInfo that one of the RA's certificates can open. */
-static scep_recipient_t *find_recipient(const STACK_OF(ASN1_TYPE) *recipients,
-                                        const scep_ra_t *ra,
-                                        const scep_ra_pair_t **pair)
+/* KeyTransRecipientInfo */
+typedef struct {
+    int algorithm;         /* NID */
+    scep_der_t parameters; /* with their header; at may be NULL */
+    scep_der_t key;
+    EVP_PKEY *ours; /* what opens it */
+} recipient_t;
+
+/* EncryptedContentInfo */
+typedef struct {
+    int algorithm; /* NID */
+    scep_der_t iv;
+    scep_der_t content; /* at may be NULL */
+} encrypted_t;
+
+static int is_ours(const scep_der_t *rid, const scep_ra_pair_t *pair)
 {
-    for (int i = 0; i < sk_ASN1_TYPE_num(recipients); i++) {
-        const ASN1_TYPE *value = sk_ASN1_TYPE_value(recipients, i);
-        scep_recipient_t *recipient;
+    const ASN1_OCTET_STRING *key_id = X509_get0_subject_key_id(pair->cert);
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(pair->cert);
+    scep_identity_t identity = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
+    unsigned char *der = NULL;
+    scep_der_t in;
+    int len, is;
 
-        if (value->type != V_ASN1_SEQUENCE)
-            continue;
-        recipient = (scep_recipient_t *)
-            ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(scep_recipient_t), value);
-        for (int j = 0; recipient != NULL && j < ra->decrypt->nelts; j++) {
-            scep_identity_t identity;
-
-            *pair = &APR_ARRAY_IDX(ra->decrypt, j, scep_ra_pair_t);
-            if (!X509_NAME_get0_der(X509_get_issuer_name((*pair)->cert),
-                                    &identity.issuer, &identity.issuer_len))
-                continue;
-            identity.serial = X509_get0_serialNumber((*pair)->cert);
-            identity.key_id = X509_get0_subject_key_id((*pair)->cert);
-            if (scep_message_names(recipient->rid, &identity))
-                return recipient;
-        }
-        ASN1_item_free((ASN1_VALUE *)recipient,
-                       ASN1_ITEM_rptr(scep_recipient_t));
+    if (X509_NAME_get0_der(X509_get_issuer_name(pair->cert),
+                           &identity.issuer.at, &identity.issuer.len) != 1)
+        return 0;
+    len = i2d_ASN1_INTEGER(serial, &der);
+    in.at = der;
+    in.len = len > 0 ? len : 0;
+    if (key_id != NULL) {
+        identity.key_id.at = ASN1_STRING_get0_data(key_id);
+        identity.key_id.len = ASN1_STRING_length(key_id);
     }
-    return NULL;
+    is = scep_der_expect(&in, SCEP_DER_INTEGER, &identity.serial) &&
+         scep_message_names(*rid, &identity);
+    OPENSSL_free(der);
+    return is;
+}
+
+/* Reads one RecipientInfo, says whether the RA can open it. */
+static int read_recipient(scep_der_t *in, const scep_ra_t *ra,
+                          recipient_t *recipient)
+{
+    scep_der_t info, version, rid, content;
+    unsigned int tag;
+
+    if (!scep_der_expect(in, SCEP_DER_SEQUENCE, &info) ||
+        !scep_der_expect(&info, SCEP_DER_INTEGER, &version) ||
+        !scep_der_next(&info, &tag, &content, &rid) ||
+        !scep_der_algorithm(&info, &recipient->algorithm,
+                            &recipient->parameters) ||
+        !scep_der_expect(&info, SCEP_DER_OCTETS, &recipient->key))
+        return 0;
+    for (int i = 0; i < ra->decrypt->nelts; i++) {
+        const scep_ra_pair_t *pair =
+            &APR_ARRAY_IDX(ra->decrypt, i, scep_ra_pair_t);
+
+        if (is_ours(&rid, pair)) {
+            recipient->ours = pair->key;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int find_recipient(scep_der_t in, const scep_ra_t *ra,
+                          recipient_t *recipient)
+{
+    while (in.len > 0) {
+        scep_der_t at = in, content;
+        unsigned int tag;
+
+        if (read_recipient(&at, ra, recipient))
+            return 1;
+        if (!scep_der_next(&in, &tag, &content, NULL))
+            return 0;
+    }
+    return 0;
+}
+
+/* ContentInfo with EnvelopedData with data in it. */
+static int read_envelope(scep_der_t in, scep_der_t *recipients,
+                         encrypted_t *encrypted, apr_pool_t *p)
+{
+    scep_der_t info, type, explicit, body, part, parameters;
+
+    if (!scep_der_expect(&in, SCEP_DER_SEQUENCE, &info) ||
+        !scep_der_expect(&info, SCEP_DER_OID, &type) ||
+        scep_der_nid(&type) != NID_pkcs7_enveloped ||
+        !scep_der_expect(&info, SCEP_DER_CONTEXT(0), &explicit) ||
+        !scep_der_expect(&explicit, SCEP_DER_SEQUENCE, &body) ||
+        !scep_der_expect(&body, SCEP_DER_INTEGER, &part) ||
+        !scep_der_optional(&body, SCEP_DER_CONTEXT(0), &part) ||
+        !scep_der_expect(&body, SCEP_DER_SET, recipients) ||
+        !scep_der_expect(&body, SCEP_DER_SEQUENCE, &info) ||
+        !scep_der_expect(&info, SCEP_DER_OID, &type) ||
+        scep_der_nid(&type) != NID_pkcs7_data ||
+        !scep_der_algorithm(&info, &encrypted->algorithm, &parameters))
+        return 0;
+    /* what has no initialisation vector is no cipher that can be allowed,
+     * so this is left to that check */
+    if (!scep_der_expect(&parameters, SCEP_DER_OCTETS, &encrypted->iv))
+        encrypted->iv.len = 0;
+    if (!scep_der_optional(&info, SCEP_DER_CONTEXT_PRIMITIVE(0),
+                           &encrypted->content))
+        return 0;
+    if (encrypted->content.at != NULL)
+        return 1;
+    return scep_der_expect(&info, SCEP_DER_CONTEXT(0), &part) &&
+           scep_der_join(&part, &encrypted->content, p);
 }
 
 /* The digest of an AlgorithmIdentifier, where OAEP's default is SHA-1. */
@@ -97,24 +179,23 @@ static unsigned int mgf1_digest_of(const X509_ALGOR *mask)
 }
 
 /* Windows sends OAEP with parameters absent, NULL or given: the first two
- * mean the defaults, but OpenSSL's CMS code takes neither. */
-static int read_transport(const X509_ALGOR *algorithm,
+ * mean the defaults. */
+static int read_transport(const recipient_t *recipient,
                           scep_transport_t *transport,
                           RSA_OAEP_PARAMS **params)
 {
-    const ASN1_TYPE *parameter = algorithm->parameter;
-    int nid = OBJ_obj2nid(algorithm->algorithm);
+    const scep_der_t *parameters = &recipient->parameters;
+    const unsigned char *at = parameters->at;
 
-    if (nid == NID_rsaEncryption)
+    if (recipient->algorithm == NID_rsaEncryption)
         return 1;
-    if (nid != NID_rsaesOaep)
+    if (recipient->algorithm != NID_rsaesOaep)
         return 0;
     transport->oaep = 1;
     transport->md = transport->mgf1 = SCEP_DIGEST_SHA1;
-    if (parameter == NULL || parameter->type == V_ASN1_NULL)
+    if (at == NULL || *at == SCEP_DER_NULL)
         return 1;
-    *params = (RSA_OAEP_PARAMS *)
-        ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_OAEP_PARAMS), parameter);
+    *params = d2i_RSA_OAEP_PARAMS(NULL, &at, (long)parameters->len);
     if (*params == NULL)
         return 0;
     transport->md = digest_of((*params)->hashFunc);
@@ -173,15 +254,14 @@ failed:
 
 /* Puts the unwrapped key over the random one that is in key, if it can be
  * unwrapped and has the right length. */
-static void unwrap(EVP_PKEY_CTX *ctx, const ASN1_OCTET_STRING *wrapped,
+static void unwrap(EVP_PKEY_CTX *ctx, const scep_der_t *wrapped,
                    unsigned char *key, size_t key_len)
 {
     unsigned char opened[WRAPPED_MAX] = { 0 };
     size_t len = sizeof(opened), wrong, right;
     int ret;
 
-    ret = EVP_PKEY_decrypt(ctx, opened, &len, ASN1_STRING_get0_data(wrapped),
-                           ASN1_STRING_length(wrapped));
+    ret = EVP_PKEY_decrypt(ctx, opened, &len, wrapped->at, wrapped->len);
     wrong = (len ^ key_len) | (size_t)(ret ^ 1);
     right = (~wrong & (wrong - 1)) >> (sizeof(wrong) * CHAR_BIT - 1);
     for (size_t i = 0; i < key_len; i++)
@@ -203,35 +283,25 @@ static int is_sequence(const unsigned char *data, int len)
 
 /* The only faults before the last step are such as anybody can see in the
  * message; it sets message->data. */
-static int open_content(scep_message_t *message,
-                        const scep_encrypted_t *encrypted,
-                        const ASN1_OCTET_STRING *wrapped,
-                        EVP_PKEY_CTX *unwrap_ctx, const EVP_CIPHER *cipher,
-                        apr_pool_t *p)
+static int open_content(scep_message_t *message, const encrypted_t *encrypted,
+                        const scep_der_t *wrapped, EVP_PKEY_CTX *unwrap_ctx,
+                        const EVP_CIPHER *cipher, apr_pool_t *p)
 {
-    const ASN1_TYPE *iv = encrypted->algorithm->parameter;
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     unsigned char key[EVP_MAX_KEY_LENGTH];
     unsigned char *data;
-    int sealed, len = 0, last = 0, ok = 0;
+    int sealed = (int)encrypted->content.len, len = 0, last = 0, ok = 0;
 
-    if (ctx == NULL || encrypted->content == NULL || iv == NULL ||
-        iv->type != V_ASN1_OCTET_STRING ||
-        ASN1_STRING_length(iv->value.octet_string) !=
-            EVP_CIPHER_get_iv_length(cipher))
-        goto leave;
-    if (EVP_DecryptInit_ex2(ctx, cipher, NULL, NULL, NULL) != 1 ||
+    if (ctx == NULL ||
+        encrypted->iv.len != (apr_size_t)EVP_CIPHER_get_iv_length(cipher) ||
+        EVP_DecryptInit_ex2(ctx, cipher, NULL, NULL, NULL) != 1 ||
         EVP_CIPHER_CTX_rand_key(ctx, key) != 1)
         goto leave;
     unwrap(unwrap_ctx, wrapped, key, EVP_CIPHER_CTX_get_key_length(ctx));
-    sealed = ASN1_STRING_length(encrypted->content);
     data = secret_alloc(sealed + EVP_MAX_BLOCK_LENGTH, p);
-    ok = EVP_DecryptInit_ex2(ctx, NULL, key,
-                             ASN1_STRING_get0_data(iv->value.octet_string),
-                             NULL) == 1 &&
-         EVP_DecryptUpdate(ctx, data, &len,
-                           ASN1_STRING_get0_data(encrypted->content),
-                           sealed) == 1 &&
+    ok = EVP_DecryptInit_ex2(ctx, NULL, key, encrypted->iv.at, NULL) == 1 &&
+         EVP_DecryptUpdate(ctx, data, &len, encrypted->content.at, sealed) ==
+             1 &&
          EVP_DecryptFinal_ex(ctx, data + len, &last) == 1 &&
          is_sequence(data, len + last);
     if (ok) {
@@ -245,23 +315,23 @@ leave:
 }
 
 static apr_status_t open_envelope(scep_message_t *message,
-                                  const scep_encrypted_t *encrypted,
-                                  const scep_recipient_t *recipient,
-                                  EVP_PKEY *key, const scep_alg_t *alg,
-                                  scep_result_t *res, apr_pool_t *p)
+                                  const encrypted_t *encrypted,
+                                  const recipient_t *recipient,
+                                  const scep_alg_t *alg, scep_result_t *res,
+                                  apr_pool_t *p)
 {
     RSA_OAEP_PARAMS *params = NULL;
     EVP_PKEY_CTX *ctx = NULL;
     apr_status_t rv = APR_SUCCESS;
 
-    if (!read_transport(recipient->algorithm, &message->transport, &params)) {
+    if (!read_transport(recipient, &message->transport, &params)) {
         rv = scep_result_fail(res, p, SCEP_REASON_CIPHER,
                               "the key transport algorithm is not supported");
         goto leave;
     }
-    ctx = start_unwrap(key, &message->transport, params, alg);
+    ctx = start_unwrap(recipient->ours, &message->transport, params, alg);
     if (ctx == NULL ||
-        !open_content(message, encrypted, recipient->key, ctx,
+        !open_content(message, encrypted, &recipient->key, ctx,
                       scep_alg_evp_cipher(alg, message->cipher), p)) {
         ERR_clear_error();
         rv = scep_result_fail(res, p, SCEP_REASON_CHECK,
@@ -274,52 +344,30 @@ leave:
 }
 
 apr_status_t scep_message_decrypt(scep_message_t *message,
-                                  const unsigned char *der, apr_size_t len,
+                                  const scep_der_t *der,
                                   const scep_message_rule_t *rule,
                                   const scep_ra_t *ra, const scep_alg_t *alg,
                                   scep_result_t *res, apr_pool_t *p)
 {
-    const unsigned char *at = der;
-    const scep_ra_pair_t *pair = NULL;
-    scep_recipient_t *recipient = NULL;
-    const scep_encrypted_t *encrypted;
-    scep_enveloped_t *envelope;
+    recipient_t recipient;
+    encrypted_t encrypted;
+    scep_der_t recipients;
     unsigned int cipher;
-    apr_status_t rv;
 
-    envelope =
-        (scep_enveloped_t *)ASN1_item_d2i(NULL, &at, (long)len,
-                                          ASN1_ITEM_rptr(scep_enveloped_t));
-    ERR_clear_error();
-    if (envelope == NULL ||
-        OBJ_obj2nid(envelope->type) != NID_pkcs7_enveloped ||
-        OBJ_obj2nid(envelope->content->encrypted->type) != NID_pkcs7_data) {
-        rv = scep_result_fail(res, p, SCEP_REASON_CHECK,
-                              "the content is not an EnvelopedData with "
-                              "data in it");
-        goto leave;
-    }
-    encrypted = envelope->content->encrypted;
-    cipher =
-        scep_alg_cipher_by_nid(OBJ_obj2nid(encrypted->algorithm->algorithm));
+    if (!read_envelope(*der, &recipients, &encrypted, p))
+        return scep_result_fail(res, p, SCEP_REASON_CHECK,
+                                "the content is not an EnvelopedData with "
+                                "data in it");
+    cipher = scep_alg_cipher_by_nid(encrypted.algorithm);
     message->cipher = cipher & rule->ciphers;
     if (message->cipher == 0 ||
-        scep_alg_evp_cipher(alg, message->cipher) == NULL) {
-        rv = scep_result_fail(res, p, SCEP_REASON_CIPHER,
-                              "cipher %s is not allowed",
-                              scep_alg_cipher_name(cipher));
-        goto leave;
-    }
-    recipient = find_recipient(envelope->content->recipients, ra, &pair);
-    if (recipient == NULL)
-        rv = scep_result_fail(res, p, SCEP_REASON_CHECK,
-                              "the envelope is for none of the RA's "
-                              "certificates");
-    else
-        rv = open_envelope(message, encrypted, recipient, pair->key, alg, res,
-                           p);
-leave:
-    ASN1_item_free((ASN1_VALUE *)recipient, ASN1_ITEM_rptr(scep_recipient_t));
-    ASN1_item_free((ASN1_VALUE *)envelope, ASN1_ITEM_rptr(scep_enveloped_t));
-    return rv;
+        scep_alg_evp_cipher(alg, message->cipher) == NULL)
+        return scep_result_fail(res, p, SCEP_REASON_CIPHER,
+                                "cipher %s is not allowed",
+                                scep_alg_cipher_name(cipher));
+    if (!find_recipient(recipients, ra, &recipient))
+        return scep_result_fail(res, p, SCEP_REASON_CHECK,
+                                "the envelope is for none of the RA's "
+                                "certificates");
+    return open_envelope(message, &encrypted, &recipient, alg, res, p);
 }

@@ -3,23 +3,23 @@
  */
 #include "message_private.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include <apr_strings.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-static int same_name(const unsigned char *a, apr_size_t a_len,
-                     const unsigned char *b, apr_size_t b_len)
+/* As X.509 compares names, where they are not the same octets. */
+static int same_name(const scep_der_t *a, const scep_der_t *b)
 {
+    const unsigned char *a_at = a->at, *b_at = b->at;
     X509_NAME *a_name, *b_name;
     int same;
 
-    if (a_len == b_len && memcmp(a, b, b_len) == 0)
+    if (scep_der_equal(a, b))
         return 1;
-    a_name = d2i_X509_NAME(NULL, &a, (long)a_len);
-    b_name = d2i_X509_NAME(NULL, &b, (long)b_len);
+    a_name = d2i_X509_NAME(NULL, &a_at, (long)a->len);
+    b_name = d2i_X509_NAME(NULL, &b_at, (long)b->len);
     same =
         a_name != NULL && b_name != NULL && X509_NAME_cmp(a_name, b_name) == 0;
     X509_NAME_free(a_name);
@@ -27,152 +27,159 @@ static int same_name(const unsigned char *a, apr_size_t a_len,
     return same;
 }
 
-static int names_key(const ASN1_STRING *id, const ASN1_OCTET_STRING *key_id)
+int scep_message_names(scep_der_t id, const scep_identity_t *identity)
 {
-    const unsigned char *at = ASN1_STRING_get0_data(id);
-    ASN1_OCTET_STRING *named;
-    int same;
+    scep_der_t named, issuer, serial;
+    unsigned int tag;
 
-    if (key_id == NULL)
+    if (!scep_der_next(&id, &tag, &named, NULL))
         return 0;
-    named =
-        (ASN1_OCTET_STRING *)ASN1_item_d2i(NULL, &at, ASN1_STRING_length(id),
-                                           ASN1_ITEM_rptr(scep_key_id_t));
-    same = named != NULL && ASN1_OCTET_STRING_cmp(named, key_id) == 0;
-    ASN1_OCTET_STRING_free(named);
-    return same;
+    if (tag == SCEP_DER_CONTEXT_PRIMITIVE(0))
+        return identity->key_id.at != NULL &&
+               scep_der_equal(&named, &identity->key_id);
+    return tag == SCEP_DER_SEQUENCE &&
+           scep_der_expect_whole(&named, SCEP_DER_SEQUENCE, &issuer) &&
+           scep_der_expect(&named, SCEP_DER_INTEGER, &serial) &&
+           scep_der_equal(&serial, &identity->serial) &&
+           same_name(&issuer, &identity->issuer);
 }
 
-int scep_message_names(const ASN1_TYPE *id, const scep_identity_t *identity)
-{
-    scep_issuer_serial_t *named;
-    int same;
+/* A certificate, as far as a message needs it. */
+typedef struct {
+    scep_der_t whole;
+    scep_der_t serial_whole;
+    scep_identity_t identity;
+    scep_der_t subject;
+    scep_der_t spki;
+    scep_der_t extensions; /* at may be NULL */
+} certificate_t;
 
-    if (id->type == V_ASN1_OTHER)
-        return names_key(id->value.asn1_string, identity->key_id);
-    named = (scep_issuer_serial_t *)
-        ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(scep_issuer_serial_t), id);
-    same = named != NULL &&
-           ASN1_INTEGER_cmp(named->serial, identity->serial) == 0 &&
-           same_name(ASN1_STRING_get0_data(named->issuer),
-                     ASN1_STRING_length(named->issuer), identity->issuer,
-                     identity->issuer_len);
-    ASN1_item_free((ASN1_VALUE *)named, ASN1_ITEM_rptr(scep_issuer_serial_t));
-    return same;
+static int read_certificate(scep_der_t *in, certificate_t *certificate)
+{
+    scep_der_t outer, tbs, part, serial;
+
+    if (!scep_der_expect_whole(in, SCEP_DER_SEQUENCE, &certificate->whole))
+        return 0;
+    part = certificate->whole;
+    if (!scep_der_expect(&part, SCEP_DER_SEQUENCE, &outer) ||
+        !scep_der_expect(&outer, SCEP_DER_SEQUENCE, &tbs) ||
+        !scep_der_optional(&tbs, SCEP_DER_CONTEXT(0), &part) ||
+        !scep_der_expect_whole(&tbs, SCEP_DER_INTEGER,
+                               &certificate->serial_whole) ||
+        !scep_der_expect(&tbs, SCEP_DER_SEQUENCE, &part) ||
+        !scep_der_expect_whole(&tbs, SCEP_DER_SEQUENCE,
+                               &certificate->identity.issuer) ||
+        !scep_der_expect(&tbs, SCEP_DER_SEQUENCE, &part) ||
+        !scep_der_expect_whole(&tbs, SCEP_DER_SEQUENCE,
+                               &certificate->subject) ||
+        !scep_der_expect_whole(&tbs, SCEP_DER_SEQUENCE, &certificate->spki) ||
+        !scep_der_optional(&tbs, SCEP_DER_CONTEXT_PRIMITIVE(1), &part) ||
+        !scep_der_optional(&tbs, SCEP_DER_CONTEXT_PRIMITIVE(2), &part) ||
+        !scep_der_optional(&tbs, SCEP_DER_CONTEXT(3),
+                           &certificate->extensions))
+        return 0;
+    serial = certificate->serial_whole;
+    certificate->identity.key_id.at = NULL;
+    return scep_der_expect(&serial, SCEP_DER_INTEGER,
+                           &certificate->identity.serial);
 }
 
-static ASN1_OCTET_STRING *key_id_of(const ASN1_STRING *extensions)
+static ASN1_OCTET_STRING *key_id_of(const scep_der_t *extensions)
 {
-    const unsigned char *at;
+    const unsigned char *at = extensions->at;
     ASN1_OCTET_STRING *key_id;
     X509_EXTENSIONS *list;
 
-    if (extensions == NULL)
+    if (at == NULL)
         return NULL;
-    at = ASN1_STRING_get0_data(extensions);
-    list = d2i_X509_EXTENSIONS(NULL, &at, ASN1_STRING_length(extensions));
+    list = d2i_X509_EXTENSIONS(NULL, &at, (long)extensions->len);
     key_id = X509V3_get_d2i(list, NID_subject_key_identifier, NULL, NULL);
     sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
     return key_id;
 }
 
-static int is_signer(const ASN1_TYPE *sid, const scep_tbs_t *tbs)
+static int is_signer(const scep_der_t *sid, certificate_t *certificate)
 {
     ASN1_OCTET_STRING *key_id = NULL;
-    scep_identity_t identity;
     int is;
 
     /* asked for rarely, and slow to find */
-    if (sid->type == V_ASN1_OTHER)
-        key_id = key_id_of(tbs->extensions);
-    identity.issuer = ASN1_STRING_get0_data(tbs->issuer);
-    identity.issuer_len = ASN1_STRING_length(tbs->issuer);
-    identity.serial = tbs->serial;
-    identity.key_id = key_id;
-    is = scep_message_names(sid, &identity);
+    if (sid->at[0] == SCEP_DER_CONTEXT_PRIMITIVE(0))
+        key_id = key_id_of(&certificate->extensions);
+    if (key_id != NULL) {
+        certificate->identity.key_id.at = ASN1_STRING_get0_data(key_id);
+        certificate->identity.key_id.len = ASN1_STRING_length(key_id);
+    }
+    is = scep_message_names(*sid, &certificate->identity);
     ASN1_OCTET_STRING_free(key_id);
     return is;
 }
 
-/* Finds the certificate that the SignerInfo names among those sent.
- * @param raw  set to its octets, inside data */
-static scep_certificate_t *find_signer(const scep_signed_data_t *data,
-                                       const ASN1_TYPE *sid,
-                                       const ASN1_STRING **raw)
+/* Finds the certificate that the SignerInfo names among those sent. */
+static int find_signer(const scep_signed_t *data, certificate_t *certificate)
 {
-    for (int i = 0; i < sk_ASN1_TYPE_num(data->certificates); i++) {
-        const ASN1_TYPE *value = sk_ASN1_TYPE_value(data->certificates, i);
-        scep_certificate_t *certificate;
+    scep_der_t in = data->certificates;
 
-        if (value->type != V_ASN1_SEQUENCE)
-            continue;
-        certificate = (scep_certificate_t *)ASN1_TYPE_unpack_sequence(
-            ASN1_ITEM_rptr(scep_certificate_t), value);
-        if (certificate != NULL && is_signer(sid, certificate->tbs)) {
-            *raw = value->value.sequence;
-            return certificate;
-        }
-        ASN1_item_free((ASN1_VALUE *)certificate,
-                       ASN1_ITEM_rptr(scep_certificate_t));
+    while (in.len > 0) {
+        scep_der_t at = in, content;
+        unsigned int tag;
+
+        if (read_certificate(&at, certificate) &&
+            is_signer(&data->sid, certificate))
+            return 1;
+        if (!scep_der_next(&in, &tag, &content, NULL))
+            return 0;
     }
-    return NULL;
+    return 0;
 }
 
 /* Says in message who the signer is. */
-static int set_signer(scep_message_t *message, const scep_tbs_t *tbs,
-                      const ASN1_STRING *raw, apr_pool_t *p)
+static int set_signer(scep_message_t *message,
+                      const certificate_t *certificate, apr_pool_t *p)
 {
-    scep_issuer_serial_t id = { tbs->issuer, tbs->serial };
-    const unsigned char *at = ASN1_STRING_get0_data(raw);
-    unsigned char *der = NULL;
-    int len;
+    const scep_der_t *issuer = &certificate->identity.issuer;
+    const scep_der_t *serial = &certificate->serial_whole;
+    const unsigned char *at = certificate->whole.at, *end;
+    scep_der_out_t id;
 
-    message->signer_spki_len = ASN1_STRING_length(tbs->spki);
-    message->signer_spki = apr_pmemdup(p, ASN1_STRING_get0_data(tbs->spki),
-                                       message->signer_spki_len);
+    message->signer_spki_len = certificate->spki.len;
+    message->signer_spki =
+        apr_pmemdup(p, certificate->spki.at, certificate->spki.len);
     message->signer_key =
         scep_alg_key_decode(message->signer_spki, message->signer_spki_len);
     if (message->signer_key == NULL)
         return 0;
-    message->self_signed = same_name(ASN1_STRING_get0_data(tbs->subject),
-                                     ASN1_STRING_length(tbs->subject),
-                                     ASN1_STRING_get0_data(tbs->issuer),
-                                     ASN1_STRING_length(tbs->issuer));
+    message->self_signed = same_name(&certificate->subject, issuer);
     if (!message->self_signed) {
-        message->signer = d2i_X509(NULL, &at, ASN1_STRING_length(raw));
+        message->signer = d2i_X509(NULL, &at, (long)certificate->whole.len);
         if (message->signer == NULL)
             return 0;
     }
-    len = ASN1_item_i2d((ASN1_VALUE *)&id, &der,
-                        ASN1_ITEM_rptr(scep_issuer_serial_t));
-    if (len <= 0)
-        return 0;
-    message->signer_id = apr_pmemdup(p, der, len);
-    message->signer_id_len = len;
-    OPENSSL_free(der);
-    return 1;
+    scep_der_out_init(&id, issuer->len + serial->len + 8, p);
+    end = id.at;
+    scep_der_put(&id, serial->at, serial->len);
+    scep_der_put(&id, issuer->at, issuer->len);
+    scep_der_wrap(&id, SCEP_DER_SEQUENCE, end);
+    message->signer_id = id.at;
+    message->signer_id_len = end - id.at;
+    return !id.full;
 }
 
-static int is_digest_of(const ASN1_OCTET_STRING *content,
-                        const ASN1_TYPE *digest, const EVP_MD *md)
+static int is_digest_of(const scep_der_t *content, const scep_der_t *digest,
+                        const EVP_MD *md)
 {
     unsigned char computed[EVP_MAX_MD_SIZE];
     unsigned int len;
 
-    return digest != NULL && digest->type == V_ASN1_OCTET_STRING &&
-           EVP_Digest(ASN1_STRING_get0_data(content),
-                      ASN1_STRING_length(content), computed, &len, md,
-                      NULL) == 1 &&
-           ASN1_STRING_length(digest->value.octet_string) == (int)len &&
-           memcmp(ASN1_STRING_get0_data(digest->value.octet_string), computed,
-                  len) == 0;
+    return EVP_Digest(content->at, content->len, computed, &len, md, NULL) ==
+               1 &&
+           digest->len == len && memcmp(digest->at, computed, len) == 0;
 }
 
 /* The digest is the one that was found allowed, whatever name the
  * signatureAlgorithm gives it: only the key's type matters there. */
-static int is_signature(const unsigned char *octets, apr_size_t len,
-                        const scep_signer_info_t *info, EVP_PKEY *key,
-                        const EVP_MD *md)
+static int is_signature(const scep_der_t *octets, const scep_signed_t *data,
+                        EVP_PKEY *key, const EVP_MD *md)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *key_ctx = NULL;
@@ -180,65 +187,70 @@ static int is_signature(const unsigned char *octets, apr_size_t len,
 
     ok =
         ctx != NULL && EVP_DigestVerifyInit(ctx, &key_ctx, md, NULL, key) == 1;
-    if (ok && OBJ_obj2nid(info->algorithm->algorithm) == NID_rsassaPss)
+    if (ok && data->algorithm == NID_rsassaPss)
         ok = EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING) > 0;
-    ok = ok && EVP_DigestVerify(ctx, ASN1_STRING_get0_data(info->signature),
-                                ASN1_STRING_length(info->signature), octets,
-                                len) == 1;
+    ok = ok && EVP_DigestVerify(ctx, data->signature.at, data->signature.len,
+                                octets->at, octets->len) == 1;
     EVP_MD_CTX_free(ctx);
     return ok;
 }
 
+static scep_der_t set_of(const scep_der_t *attributes, apr_size_t n,
+                         apr_pool_t *p)
+{
+    apr_size_t len = 8;
+    scep_der_out_t out;
+    const unsigned char *end;
+    scep_der_t set;
+
+    for (apr_size_t i = 0; i < n; i++)
+        len += attributes[i].len;
+    scep_der_out_init(&out, len, p);
+    end = out.at;
+    for (apr_size_t i = n; i > 0; i--)
+        scep_der_put(&out, attributes[i - 1].at, attributes[i - 1].len);
+    scep_der_wrap(&out, SCEP_DER_SET, end);
+    set.at = out.at;
+    set.len = end - out.at;
+    return set;
+}
+
 /* Signatures are made over the attributes as DER sorts them, but not every
  * client sends them sorted, and some sign what they send. */
-static int is_signed(const unsigned char *set, apr_size_t set_len,
-                     const STACK_OF(X509_ATTRIBUTE) *attributes,
-                     const scep_signer_info_t *info, EVP_PKEY *key,
-                     const EVP_MD *md)
+static int is_signed(const scep_signed_t *data, EVP_PKEY *key,
+                     const EVP_MD *md, apr_pool_t *p)
 {
-    unsigned char *der = NULL;
-    int ok, len;
+    scep_der_t sorted[SCEP_ATTRIBUTES_MAX], sent, der;
 
-    if (is_signature(set, set_len, info, key, md))
+    sent = set_of(data->attributes, data->attributes_len, p);
+    if (is_signature(&sent, data, key, md))
         return 1;
-    len = ASN1_item_i2d((const ASN1_VALUE *)attributes, &der,
-                        ASN1_ITEM_rptr(scep_attributes_t));
-    ok = len > 0 &&
-         ((apr_size_t)len != set_len || memcmp(der, set, set_len) != 0) &&
-         is_signature(der, len, info, key, md);
-    OPENSSL_free(der);
-    return ok;
+    memcpy(sorted, data->attributes, data->attributes_len * sizeof(sorted[0]));
+    scep_der_sort(sorted, data->attributes_len);
+    der = set_of(sorted, data->attributes_len, p);
+    return !scep_der_equal(&sent, &der) && is_signature(&der, data, key, md);
 }
 
 apr_status_t scep_message_verify(scep_message_t *message,
-                                 const scep_signed_data_t *data,
-                                 const unsigned char *set, apr_size_t set_len,
-                                 const STACK_OF(X509_ATTRIBUTE) *attributes,
-                                 const ASN1_TYPE *digest,
+                                 const scep_signed_t *data,
+                                 const scep_der_t *digest,
                                  const scep_alg_t *alg, scep_result_t *res,
                                  apr_pool_t *p)
 {
-    const scep_signer_info_t *info =
-        sk_scep_signer_info_t_value(data->signers, 0);
     const EVP_MD *md = scep_alg_md(alg, message->digest);
-    scep_certificate_t *certificate = NULL;
-    const ASN1_STRING *raw = NULL;
+    certificate_t certificate;
     const char *fault = NULL;
 
-    certificate = find_signer(data, info->sid, &raw);
     if (md == NULL)
         fault = "the digest was not fetched";
-    else if (certificate == NULL)
+    else if (!find_signer(data, &certificate))
         fault = "the signer's certificate is not in the message";
-    else if (!set_signer(message, certificate->tbs, raw, p))
+    else if (!set_signer(message, &certificate, p))
         fault = "the signer's certificate cannot be read";
-    else if (!is_digest_of(data->content->content, digest, md))
+    else if (!is_digest_of(&data->content, digest, md))
         fault = "messageDigest does not match the content";
-    else if (!is_signed(set, set_len, attributes, info, message->signer_key,
-                        md))
+    else if (!is_signed(data, message->signer_key, md, p))
         fault = "the signature does not match the signed attributes";
-    ASN1_item_free((ASN1_VALUE *)certificate,
-                   ASN1_ITEM_rptr(scep_certificate_t));
     ERR_clear_error();
     if (fault != NULL)
         return scep_result_fail(res, p, SCEP_REASON_CHECK, "%s", fault);
