@@ -43,7 +43,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_until(condition, seconds=10, step=0.02):
+def wait_until(condition, seconds=scepclient.PATIENCE, step=0.02):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited %s s in vain" % seconds
@@ -61,6 +61,12 @@ class LogLine:
     def at_least(self, level):
         known = self.level if self.level in LEVELS else "debug"
         return LEVELS.index(known) <= LEVELS.index(level)
+
+    @property
+    def matters(self):
+        """Warnings, errors, and what httpd only notes: a child crashed."""
+        return self.at_least("warn") or re.search("exit signal (?!Killed)",
+                                                  self.raw) is not None
 
     @property
     def ours(self):
@@ -101,7 +107,7 @@ class Log:
     def verify(self):
         seen = set()
         for line in self.lines():
-            if not line.at_least("warn"):
+            if not line.matters:
                 continue
             hits = [p for p in self.expected if p.search(line.raw)]
             assert hits, "unexpected in the error log: " + line.raw

@@ -52,6 +52,8 @@ CIPHERS = {
     "camellia128": ("1.2.392.200011.61.1.1.1.2", 16, 16,
                     algorithms.Camellia),
 }
+# Under Valgrind everything takes its time
+PATIENCE = float(os.environ.get("SCEP_HTTPD_WAIT", "30"))
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 RSAES_OAEP = "1.2.840.113549.1.1.7"
 MGF1 = "1.2.840.113549.1.1.8"
@@ -737,7 +739,7 @@ def read_response(stream, method="GET"):
     return Response(response.status, headers, body)
 
 
-def raw(port, data, method="GET", timeout=30, close=False):
+def raw(port, data, method="GET", timeout=PATIENCE, close=False):
     """Sends octets as they are; the response, or None where there is none."""
     with socket.create_connection(("127.0.0.1", port), timeout) as stream:
         try:
@@ -757,10 +759,10 @@ def request(url, method="GET", body=None, headers=None, context=None):
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https":
         connection = http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=30, context=context)
+            parts.hostname, parts.port, timeout=PATIENCE, context=context)
     else:
         connection = http.client.HTTPConnection(parts.hostname, parts.port,
-                                                timeout=30)
+                                                timeout=PATIENCE)
     target = parts.path + ("?" + parts.query if parts.query else "")
     try:
         connection.request(method, target, body, headers or {})

@@ -303,6 +303,18 @@ DocumentRoot "@DIR@/htdocs"
         Require ip 192.0.2.1
     </RequireAny>
 </Location>
+<Location "/some">
+    SetHandler scep-admin
+    <Limit GET>
+        Require all granted
+    </Limit>
+</Location>
+<Location "/most">
+    SetHandler scep-admin
+    <LimitExcept POST>
+        Require all denied
+    </LimitExcept>
+</Location>
 <Location "/not">
     SetHandler scep-admin
     Require ip 192.0.2.1
@@ -364,6 +376,16 @@ def test_a_deeper_container_inherits(open_server):
 def test_require_keeps_out(open_server):
     open_server.log.expect("AH01630")
     assert ask(open_server, "/not/challenges").status == 403
+
+
+@pytest.mark.parametrize("path", ["/some", "/most"])
+def test_require_for_some_methods_lets_in_by_no_other(open_server, path):
+    open_server.log.expect("SCEP0121")
+    answer = scepclient.request(
+        open_server.base + path + "/challenges", "POST",
+        json.dumps({"profile": "default"}),
+        {"Content-Type": "application/json"})
+    assert answer.status == 403
 
 
 def test_htaccess_cannot_enable_the_api(open_server):

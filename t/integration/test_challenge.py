@@ -81,6 +81,19 @@ def test_c70_one_winner_of_100_parallel_requests(server, keys, log):
     assert len(issued) == 1
 
 
+def test_r57_one_winner_of_30_identical_requests(server, keys, log):
+    one = Device(server, keys)
+    built = one.message(server.challenge())
+    data = built.build()
+    one.endpoint.identity
+    with concurrent.futures.ThreadPoolExecutor(15) as pool:
+        statuses = list(pool.map(
+            lambda _: one.endpoint.send(built, data=data).status, range(30)))
+    assert statuses.count(SUCCESS) == 1
+    if SPENT in log.raw():
+        log.expect(SPENT)
+
+
 def test_many_devices_at_once_each_with_its_own(server, keys):
     devices = [Device(server, keys, number=n) for n in range(4)]
     work = [(devices[n % 4], server.challenge()) for n in range(40)]
@@ -286,7 +299,7 @@ def test_the_state_is_private(own, keys):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_the_secret_stands_nowhere(own, keys):
+def test_r36_the_secret_stands_nowhere(own, keys):
     secrets = [own.challenge() for _ in range(5)]
     device = Device(own, keys)
     assert device.tries(secrets[0])
@@ -358,6 +371,13 @@ def test_a_table_that_is_cut_off_is_refused(own):
     _, table = _key_and_table(own)
     table.write_bytes(table.read_bytes()[:-4096])
     own.refuses_to_start("cut|short|size|smaller|truncated")
+
+
+@pytest.mark.parametrize("path", ["pki/ca.pem", "no/such/parent", "pki/ca.pem"
+                                  "/below"])
+def test_a_state_directory_that_cannot_be_made(make_server, path):
+    server = make_server("ScepStateDir %s\n" % path, start=False)
+    assert server.refuses_to_start(path)
 
 
 # ----------------------------------------------------------------- capacity

@@ -588,6 +588,36 @@ def test_narrow_profile_refuses_the_common_algorithms(try_and_prove, server,
 
 # ----------------------------------------------------------------- replies
 
+def test_c34_c50_c56_c59_c60_c62_every_reply_is_read_strictly(server, keys):
+    """CertRep, through which every test reads, lets nothing pass."""
+    endpoint = server.endpoint()
+    for secret in (server.challenge(), "wrong"):
+        message = endpoint.request(keys.rsa(), make_csr(keys.rsa(), secret),
+                                   keys.signer())
+        data = endpoint.post(message.build()).body
+        scepclient.CertRep(data, message, endpoint.identity)
+        for position in range(0, len(data), 23):
+            changed = bytearray(data)
+            changed[position] ^= 0x10
+            with pytest.raises(Exception):
+                scepclient.CertRep(bytes(changed), message,
+                                   endpoint.identity).check_issued(keys.rsa())
+
+
+def test_r47_reply_to_a_certificate_of_this_ca(server, enrol, keys):
+    """Signed by a certificate that was issued before; the challenge counts.
+
+    Renewal without one is not served yet: FAILURE, and no crash (C-72).
+    """
+    old = enrol().certificates[0]
+    endpoint = server.endpoint()
+    for number in ("17", "19"):
+        message = endpoint.request(keys.rsa(), make_csr(keys.rsa(), None),
+                                   old, message_type=number)
+        refused(endpoint.send(message), BAD_REQUEST)
+    issued(enrol(signer=old), keys.rsa())
+
+
 def test_r44_the_issued_certificate_alone_by_default(enrol):
     assert len(enrol().certificates) == 1
 

@@ -165,7 +165,8 @@ def test_a_failure_leaves_no_entry_in_openssls_error_queue(rich, keys):
     """mod_ssl on the same thread breaks on what is left there."""
     context = tls_context()
     connection = scepclient.http.client.HTTPSConnection(
-        "127.0.0.1", rich.tls, context=context, timeout=20)
+        "127.0.0.1", rich.tls, context=context,
+        timeout=scepclient.PATIENCE)
     endpoint = rich.endpoint()
     faults = [{"spoil_signature": True}, {"spoil_envelope": "padding"},
               {"spoil_envelope": "key"}, {"data": b"garbage"},
@@ -331,7 +332,7 @@ def test_slow_clients_are_reqtimeouts(make_server):
         "RequestReadTimeout header=1 body=1\n")
     answer = scepclient.raw(
         server.port, b"POST /cgi-bin/pkiclient.exe HTTP/1.1\r\nHost: x\r\n"
-        b"Content-Length: 100\r\n\r\nabc", "POST", timeout=15)
+        b"Content-Length: 100\r\n\r\nabc", "POST")
     assert answer is None or answer.status in (400, 408)
 
 

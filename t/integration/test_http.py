@@ -248,6 +248,14 @@ def test_q05_get_with_rsa_4096(enrol, keys):
     enrol(key=key, method="GET").check_issued(key)
 
 
+def test_c08_get_of_a_long_challenge(server, keys):
+    """Intune's are of several kilobytes: 414 is for what is longer still."""
+    endpoint = server.endpoint()
+    built = endpoint.request(keys.rsa(), make_csr(keys.rsa(), "A" * 5000),
+                             keys.signer())
+    assert endpoint.send(built, "GET").fail_info == scepclient.BAD_REQUEST
+
+
 def test_r07_request_line_over_the_limit_is_414(server, log):
     for size in (16400, 70000):
         target = ("/cgi-bin/pkiclient.exe?operation=PKIOperation&message="
@@ -291,7 +299,8 @@ def test_c07_chunked_body(server, message):
 def test_c07_expect_100_continue(server, message):
     endpoint, built = message()
     data = built.build()
-    with socket.create_connection(("127.0.0.1", server.port), 30) as stream:
+    with socket.create_connection(("127.0.0.1", server.port),
+                                  scepclient.PATIENCE) as stream:
         stream.sendall(head("POST", "/scep?operation=PKIOperation",
                             "Expect: 100-continue",
                             "Content-Length: %d" % len(data)))
@@ -347,7 +356,7 @@ def test_r08_the_body_is_counted_while_it_comes(server, log):
     data = head("POST", "/small?operation=PKIOperation",
                 "Transfer-Encoding: chunked")
     data += b"%x\r\n%s\r\n" % (8192, bytes(8192))
-    response = scepclient.raw(server.port, data, "POST", timeout=5)
+    response = scepclient.raw(server.port, data, "POST")
     refused(log, response, 413, "ScepMaxMessageSize")
 
 

@@ -9,7 +9,8 @@ integration_tests = \
 	%D%/test_environment.py \
 	%D%/test_http.py \
 	%D%/test_local_ca.py \
-	%D%/test_publish.py
+	%D%/test_publish.py \
+	%D%/test_sandbox.py
 EXTRA_DIST += $(integration_tests) \
 	%D%/configuration.py %D%/conftest.py %D%/der.py %D%/gateway.py \
 	%D%/profiles.py %D%/scepclient.py
