@@ -65,3 +65,9 @@ TESTS += %D%/check_challenge_table %D%/check_challenge_race
 %C%_check_challenge_race_SOURCES = %D%/check_challenge_race.c
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_race_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/check_der
+TESTS += %D%/check_der
+%C%_check_der_SOURCES = %D%/check_der.c %D%/support.c %D%/support.h
+%C%_check_der_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_der_LDADD = libscepcore.la $(CHECK_LIBS)
