@@ -71,3 +71,8 @@ TESTS += %D%/check_der
 %C%_check_der_SOURCES = %D%/check_der.c %D%/support.c %D%/support.h
 %C%_check_der_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_der_LDADD = libscepcore.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/challenge_kill
+TESTS += %D%/challenge_kill
+%C%_challenge_kill_SOURCES = %D%/challenge_kill.c
+%C%_challenge_kill_LDADD = libscepcore.la
