@@ -78,7 +78,7 @@ typedef struct scep_message_t {
     /** DER IssuerAndSerialNumber of the signer: names it in the reply */
     const unsigned char *signer_id;
     apr_size_t signer_id_len;
-    const unsigned char *data; /**< decrypted messageData; cleansed with pool */
+    const unsigned char *data; /**< decrypted messageData; cleansed */
     apr_size_t data_len;
 } scep_message_t;
 

@@ -22,7 +22,7 @@ typedef enum {
     SCEP_REASON_NONE = 0,
     SCEP_REASON_NOT_CMS,      /**< 400: no SignedData that can be read */
     SCEP_REASON_BAD_QUERY,    /**< 400: operation, message, base64 */
-    SCEP_REASON_CHECK,        /**< badMessageCheck: one for all crypto faults */
+    SCEP_REASON_CHECK,        /**< badMessageCheck: any fault of crypto */
     SCEP_REASON_DIGEST,       /**< badAlg: digest not allowed */
     SCEP_REASON_CIPHER,       /**< badAlg: content cipher not allowed */
     SCEP_REASON_KEY,          /**< badAlg: key type, size or curve */
