@@ -518,6 +518,59 @@ START_TEST(other_structures_are_not_messages)
 }
 END_TEST
 
+/* Reads what a client of Debian's sent when it was given ra.pem. */
+static void accept_client(const char *name)
+{
+    apr_size_t len;
+    const unsigned char *der = data_file(name, &len), *at;
+    X509_REQ *req;
+
+    ck_assert_msg(parse(der, len) == APR_SUCCESS, "%s: %s (%s)", name,
+                  scep_result_reason_name(result.reason), result.detail);
+    at = message->data;
+    req = d2i_X509_REQ(NULL, &at, (long)message->data_len);
+    ck_assert_ptr_nonnull(req);
+    ck_assert_int_eq(EVP_PKEY_eq(X509_REQ_get0_pubkey(req),
+                                 message->signer_key),
+                     1);
+    X509_REQ_free(req);
+    ck_assert_int_eq(message->type, SCEP_TYPE_PKCS_REQ);
+    ck_assert_uint_eq(message->sender_nonce_len, 16);
+    ck_assert_int_eq(message->self_signed, 1);
+}
+
+START_TEST(q18_scepclient_is_read_with_legacy_crypto)
+{
+    apr_size_t len;
+    const unsigned char *der = data_file("real-scepclient.der", &len);
+
+    ck_assert_int_ne(parse(der, len), APR_SUCCESS);
+    ck_assert_int_eq(result.reason, SCEP_REASON_DIGEST);
+    rule.digests |= SCEP_DIGEST_SHA1;
+    ck_assert_int_ne(parse(der, len), APR_SUCCESS);
+    ck_assert_int_eq(result.reason, SCEP_REASON_CIPHER);
+    rule.ciphers |= SCEP_CIPHER_DES;
+    accept_client("real-scepclient.der");
+    ck_assert_ptr_nonnull(strchr(message->transaction_id, '='));
+}
+END_TEST
+
+START_TEST(strongswan_is_read)
+{
+    accept_client("real-strongswan.der");
+    ck_assert_uint_eq(message->digest, SCEP_DIGEST_SHA256);
+    ck_assert_uint_eq(message->cipher, SCEP_CIPHER_AES128);
+}
+END_TEST
+
+START_TEST(q10_certmonger_is_read)
+{
+    accept_client("real-certmonger.der");
+    ck_assert_uint_eq(message->cipher, SCEP_CIPHER_AES256);
+    ck_assert_uint_ge(strlen(message->transaction_id), 70);
+}
+END_TEST
+
 START_TEST(issued_signers_are_decoded)
 {
     EVP_PKEY *key = support_rsa(2048, pool);
@@ -977,6 +1030,9 @@ static Suite *message_suite(void)
     tcase_add_test(reading, c10_changed_octets_are_never_accepted_as_such);
     tcase_add_test(reading, nested_bombs_are_refused);
     tcase_add_test(reading, other_structures_are_not_messages);
+    tcase_add_test(reading, q18_scepclient_is_read_with_legacy_crypto);
+    tcase_add_test(reading, strongswan_is_read);
+    tcase_add_test(reading, q10_certmonger_is_read);
     tcase_add_test(reading, issued_signers_are_decoded);
     tcase_add_test(reading, c75_keys_that_cannot_decrypt_are_refused);
     suite_add_tcase(suite, reading);
