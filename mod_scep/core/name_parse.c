@@ -46,6 +46,7 @@ typedef struct pair_t {
 typedef struct reader_t {
     const char *s;
     int slashes; /* "/C=CH/CN=a": most significant first */
+    char *room;  /* for values: with its NUL, none is longer than "=value" */
     apr_array_header_t *pairs;
     apr_pool_t *p;
 } reader_t;
@@ -119,8 +120,7 @@ static const char *read_escape(reader_t *r, char *c)
 
 static const char *read_value(reader_t *r, const char **value)
 {
-    char *out = apr_palloc(r->p, strlen(r->s) + 1);
-    char *o = out, *keep;
+    char *o = r->room, *keep = o; /* blanks up to keep are wanted */
     const char *error;
     int quoted;
 
@@ -129,7 +129,6 @@ static const char *read_value(reader_t *r, const char **value)
         return "a value in '#' form is not supported; write it as text";
     quoted = *r->s == '"';
     r->s += quoted;
-    keep = out; /* blanks up to here are part of the value */
     while (*r->s &&
            (quoted ? *r->s != '"' : !is_separator(r, *r->s) && *r->s != '+')) {
         char c = *r->s++;
@@ -146,7 +145,8 @@ static const char *read_value(reader_t *r, const char **value)
             keep = o;
     }
     *keep = '\0';
-    *value = out;
+    *value = r->room;
+    r->room = keep + 1;
     if (quoted && *r->s++ != '"')
         return "a quotation mark is not closed";
     skip_blanks(r);
@@ -198,7 +198,7 @@ static int add_pair(X509_NAME *name, const pair_t *pair, int loc, int set)
 
 const char *scep_name_parse(X509_NAME **name, const char *text, apr_pool_t *p)
 {
-    reader_t r = { text, 0, NULL, p };
+    reader_t r = { text, 0, apr_palloc(p, strlen(text) + 1), NULL, p };
     X509_NAME *made;
     const char *error;
     int i;
