@@ -7,12 +7,13 @@ import importlib.util
 import os
 import subprocess
 
+from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import serialization
 
 import gateway
+import pki
 import profiles
-import scepclient
-from scepclient import certificate, key_usage, name
+from pki import certificate, key_usage, name
 
 GOOD = """\
 ScepStateDir state
@@ -71,11 +72,11 @@ class Configuration:
         ca = profiles.read_pem(self.pki / (issuer + ".pem"))[0]
         ca_key = serialization.load_pem_private_key(
             (self.pki / (issuer + ".key")).read_bytes(), None)
-        subject = scepclient.asn1_x509.Certificate.load(ca).subject.dump()
+        subject = asn1_x509.Certificate.load(ca).subject.dump()
         cert = certificate(
             key, name(("CN", "RA " + stem)), subject, ca_key,
             extensions=[key_usage(*usages)] if usages else [], **members)
-        (self.pki / (stem + ".pem")).write_bytes(scepclient.pem_cert(cert))
+        (self.pki / (stem + ".pem")).write_bytes(pki.pem_cert(cert))
         write_key(self.pki / (stem + ".key"), key)
         return cert
 
@@ -91,7 +92,7 @@ class Configuration:
         self._ra("byroot", issuer="root")
         selfsigned = certificate(self.keys.rsa(), name(("CN", "self")),
                                  extensions=[key_usage(0, 2)])
-        (self.pki / "self.pem").write_bytes(scepclient.pem_cert(selfsigned))
+        (self.pki / "self.pem").write_bytes(pki.pem_cert(selfsigned))
         write_key(self.pki / "self.key", self.keys.rsa())
         write_key(self.pki / "other.key", self.keys.rsa(number=2))
         write_key(self.pki / "locked.key", self.keys.rsa(), b"phrase")
@@ -102,7 +103,7 @@ class Configuration:
             cert = certificate(self.keys.rsa(), name(("CN", stem)), days=days,
                                age=age, extensions=extensions)
             (self.pki / (stem + ".pem")).write_bytes(
-                scepclient.pem_cert(cert))
+                pki.pem_cert(cert))
             write_key(self.pki / (stem + ".key"), self.keys.rsa())
 
     def _make_faulty_files(self):

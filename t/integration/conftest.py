@@ -5,10 +5,11 @@ SPDX-License-Identifier: Apache-2.0
 import shutil
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import gateway
+import pki
 import profiles
-import scepclient
 from gateway import Sandbox
 
 TOOLS = ("openssl", "curl", "apache2")
@@ -37,14 +38,14 @@ class Keys:
 
     def rsa(self, size=2048, number=0):
         return self._once(("rsa", size, number),
-                          lambda: scepclient.rsa_key(size))
+                          lambda: pki.rsa_key(size))
 
-    def ec(self, curve=scepclient.ec.SECP256R1):
-        return self._once(("ec", curve), lambda: scepclient.ec_key(curve))
+    def ec(self, curve=ec.SECP256R1):
+        return self._once(("ec", curve), lambda: pki.ec_key(curve))
 
     def signer(self, number=0):
-        return self._once(("signer", number), lambda: scepclient.certificate(
-            self.rsa(number=number), scepclient.name(("CN", "signer"))))
+        return self._once(("signer", number), lambda: pki.certificate(
+            self.rsa(number=number), pki.name(("CN", "signer"))))
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ import time
 import urllib.parse
 
 import scepclient
-from scepclient import challenge_password, csr, extension_request, name
-from scepclient import subject_alt_name
+from pki import (challenge_password, csr, extension_request, name,
+                 subject_alt_name)
+
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 SANDBOX = TREE / "build" / "sandbox"

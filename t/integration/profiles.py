@@ -4,8 +4,12 @@ SPDX-License-Identifier: Apache-2.0
 """
 import base64
 
-import scepclient
-from scepclient import certificate, extension, key_usage, name
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives import serialization
+
+import pki
+from pki import certificate, extension, key_usage, name
+
 
 BASIC_CONSTRAINTS = "2.5.29.19"
 CA = extension(BASIC_CONSTRAINTS, bytes.fromhex("30030101ff"), True)
@@ -136,19 +140,19 @@ CustomLog environment.log scepenv
 
 
 def _write(path, cert, key=None, key_path=None):
-    content = scepclient.pem_cert(cert)
+    content = pki.pem_cert(cert)
     if key and not key_path:
-        content += scepclient.pem_key(key)
+        content += pki.pem_key(key)
     path.write_bytes(content)
     path.chmod(0o600)
     if key_path:
-        key_path.write_bytes(scepclient.pem_key(key))
+        key_path.write_bytes(pki.pem_key(key))
         key_path.chmod(0o600)
 
 
 def make_pki(path):
     """RSA CAs beside the sandbox's EC one, and a split pair of RAs."""
-    root_key, extra_key = scepclient.rsa_key(), scepclient.rsa_key()
+    root_key, extra_key = pki.rsa_key(), pki.rsa_key()
     root = certificate(root_key, name(("O", "test"), ("CN", "Extra Root")),
                        extensions=[CA, CA_USAGE], days=3650,
                        age=2)
@@ -158,12 +162,12 @@ def make_pki(path):
                         root_key, extensions=[CA, CA_USAGE], days=3650,
                         age=2)
     (path / "extra-chain.pem").write_bytes(
-        scepclient.pem_cert(extra) + scepclient.pem_cert(root))
+        pki.pem_cert(extra) + pki.pem_cert(root))
     _write(path / "extra.pem", extra, extra_key, path / "extra.key")
     for stem, usages in (("sign", [DIGITAL_SIGNATURE]),
                          ("encrypt", [KEY_ENCIPHERMENT]),
                          ("both", [DIGITAL_SIGNATURE, KEY_ENCIPHERMENT])):
-        key = scepclient.rsa_key()
+        key = pki.rsa_key()
         # C-27: a serial number of more than 20 octets is no obstacle
         serial = 1 << 180 if stem == "both" else None
         cert = certificate(key, name(("CN", "Extra RA " + stem)), issuer,
@@ -173,7 +177,7 @@ def make_pki(path):
             _write(path / "both.pem", cert, key)
         else:
             _write(path / (stem + ".pem"), cert, key, path / (stem + ".key"))
-    lone_key = scepclient.rsa_key()
+    lone_key = pki.rsa_key()
     lone = certificate(
         lone_key, name(("CN", "Lone CA")), days=3650,
         extensions=[CA, key_usage(DIGITAL_SIGNATURE, KEY_ENCIPHERMENT,
@@ -204,12 +208,12 @@ def lines(pki):
 def make_big_ra(path):
     """An RA of 4096 bits, for the longest request lines."""
     issuer, = read_pem(path / "extra.pem")
-    issuer_key = scepclient.serialization.load_pem_private_key(
+    issuer_key = serialization.load_pem_private_key(
         (path / "extra.key").read_bytes(), None)
-    key = scepclient.rsa_key(4096)
+    key = pki.rsa_key(4096)
     cert = certificate(
         key, name(("CN", "Extra RA big")),
-        scepclient.asn1_x509.Certificate.load(issuer).subject.dump(),
+        asn1_x509.Certificate.load(issuer).subject.dump(),
         issuer_key,
         extensions=[key_usage(DIGITAL_SIGNATURE, KEY_ENCIPHERMENT)])
     _write(path / "big.pem", cert, key)

@@ -8,9 +8,11 @@ import random
 import pytest
 
 import der
-import scepclient
+import pki
+import pkimessage
 from gateway import make_csr
-from scepclient import FAILURE, certificate, csr, name
+from pki import certificate, csr, name
+from pkimessage import FAILURE
 
 
 class Victim:
@@ -116,7 +118,7 @@ def test_deep_nesting(victim, depth, form):
         for _ in range(min(depth, 8000)):
             data = der.tlv(0x30, data)
     victim.send(data[:65536])
-    signed = der.DER.seq(der.oid(scepclient.SIGNED_DATA), der.tlv(0xa0, data))
+    signed = der.DER.seq(der.oid(pkimessage.SIGNED_DATA), der.tlv(0xa0, data))
     victim.send(signed[:65536])
     victim.survives()
 
@@ -126,10 +128,10 @@ def test_deep_nesting_of_constructed_strings(victim):
     nested = der.tlv(der.OCTETS, b"x")
     for _ in range(5000):
         nested = der.tlv(der.OCTETS | 0x20, nested)
-    encap = der.DER.seq(der.oid(scepclient.DATA), der.tlv(0xa0, nested))
+    encap = der.DER.seq(der.oid(pkimessage.DATA), der.tlv(0xa0, nested))
     signed = der.DER.seq(der.integer(1), der.DER.set_(), encap,
                          der.DER.set_())
-    victim.send(der.DER.seq(der.oid(scepclient.SIGNED_DATA),
+    victim.send(der.DER.seq(der.oid(pkimessage.SIGNED_DATA),
                             der.tlv(0xa0, signed)))
     victim.survives()
 
@@ -182,28 +184,28 @@ def test_many_signed_attributes(victim, count):
 
 def test_two_signer_infos(victim):
     """Which of them would be believed?  Neither."""
-    content = scepclient.envelope(victim.csr, victim.message.recipients)
+    content = pkimessage.envelope(victim.csr, victim.message.recipients)
     info = victim.message._signer_info(content)
     signed = der.DER.seq(
         der.integer(1),
-        der.DER.set_(scepclient.algorithm(scepclient.DIGESTS["sha256"][0])),
-        der.DER.seq(der.oid(scepclient.DATA),
+        der.DER.set_(pki.algorithm(pki.DIGESTS["sha256"][0])),
+        der.DER.seq(der.oid(pkimessage.DATA),
                     der.tlv(0xa0, der.tlv(der.OCTETS, content))),
         der.tlv(0xa0, victim.message.signer), der.DER.set_(info, info))
-    victim.send(der.DER.seq(der.oid(scepclient.SIGNED_DATA),
+    victim.send(der.DER.seq(der.oid(pkimessage.SIGNED_DATA),
                             der.tlv(0xa0, signed)))
     victim.survives()
 
 
 def test_other_content_types(victim):
     """ContentInfo that is no SignedData at all."""
-    inner = scepclient.envelope(victim.csr, victim.message.recipients)
+    inner = pkimessage.envelope(victim.csr, victim.message.recipients)
     victim.send(inner)
     victim.send(victim.csr)
     victim.send(victim.message.signer)
-    victim.send(der.DER.seq(der.oid(scepclient.DATA),
+    victim.send(der.DER.seq(der.oid(pkimessage.DATA),
                             der.tlv(0xa0, der.tlv(der.OCTETS, b"x"))))
-    victim.send(der.DER.seq(der.oid(scepclient.SIGNED_DATA)))
+    victim.send(der.DER.seq(der.oid(pkimessage.SIGNED_DATA)))
     victim.send(der.DER.seq(der.oid("1.2.3"), der.tlv(0xa0, der.integer(1))))
     victim.survives()
 
@@ -223,16 +225,16 @@ def test_odd_rsa_keys_in_the_signer(victim, keys, exponent):
     """A modulus of one, an even one, a huge exponent: no crash."""
     for modulus in (1, 4, 2 ** 2047, 2 ** 8192 + 1):
         key = der.DER.seq(
-            scepclient.algorithm(scepclient.RSA_ENCRYPTION),
+            pki.algorithm(pki.RSA_ENCRYPTION),
             der.bits(der.DER.seq(der.integer(modulus),
                                  der.integer(exponent))))
-        original = scepclient.spki
+        original = pki.spki
         try:
-            scepclient.spki = lambda _: key
+            pki.spki = lambda _: key
             signer = certificate(keys.rsa(), name(("CN", "odd")))
             request_csr = csr(keys.rsa(), name(("CN", "odd")))
         finally:
-            scepclient.spki = original
+            pki.spki = original
         victim.message.signer = signer
         victim.message.data = request_csr
         victim.send(victim.message.build())
@@ -245,7 +247,7 @@ def test_names_with_control_characters_in_the_log(victim, keys, log):
     challenge = victim.issued["challenge"]
     victim.message.data = make_csr(
         keys.rsa(), challenge[:-1] + "\x00", name(("CN", nasty)),
-        [scepclient.dns("a\nforged")])
+        [pki.dns("a\nforged")])
     victim.send(victim.message.build())
     victim.message.transaction_id = nasty
     victim.message.transaction_id_tag = der.UTF8
@@ -260,13 +262,13 @@ def test_names_with_control_characters_in_the_log(victim, keys, log):
     b"", b"\x00", b"\x05\x00", b"\x30\x00", b"\x31\x00", b"\x30\x02\x01\x00",
     b"\x02\x01\x00", b"\x04\x00", b"\xa0\x00"], ids=lambda d: d.hex() or "-")
 def test_minimal_contents_at_every_level(victim, data):
-    signed = der.DER.seq(der.oid(scepclient.SIGNED_DATA),
+    signed = der.DER.seq(der.oid(pkimessage.SIGNED_DATA),
                          der.tlv(0xa0, data))
     victim.send(signed)
     victim.message.econtent = data
     victim.send(victim.message.build())
     victim.message.econtent = der.DER.seq(
-        der.oid(scepclient.ENVELOPED_DATA), der.tlv(0xa0, data))
+        der.oid(pkimessage.ENVELOPED_DATA), der.tlv(0xa0, data))
     victim.send(victim.message.build())
     victim.message.econtent = None
     victim.message.data = data
@@ -285,33 +287,33 @@ def test_a_csr_cut_off_at_sampled_lengths(victim):
 def test_extensions_that_are_no_extensions(victim, keys):
     secret = victim.issued["challenge"]
     attributes = [
-        scepclient.attribute(scepclient.EXTENSION_REQUEST, value)
+        pki.attribute(pki.EXTENSION_REQUEST, value)
         for value in (der.null(), b"\x30\x02\x30\x00", der.tlv(0x30, b"\x05"),
                       der.integer(1))]
-    attributes.append(scepclient.extension_request(
-        scepclient.extension("2.5.29.17", b"garbage")))
-    attributes.append(scepclient.extension_request(
-        scepclient.extension("2.5.29.17", der.DER.seq())))
-    attributes.append(scepclient.extension_request(
-        scepclient.subject_alt_name(der.tlv(0x87, b"\1\2\3"))))
-    attributes.append(scepclient.extension_request(
-        scepclient.subject_alt_name(der.tlv(0x82, b"a\0b.example"))))
-    attributes.append(scepclient.extension_request(
-        scepclient.subject_alt_name(scepclient.dns("a")),
-        scepclient.subject_alt_name(scepclient.dns("b"))))
+    attributes.append(pki.extension_request(
+        pki.extension("2.5.29.17", b"garbage")))
+    attributes.append(pki.extension_request(
+        pki.extension("2.5.29.17", der.DER.seq())))
+    attributes.append(pki.extension_request(
+        pki.subject_alt_name(der.tlv(0x87, b"\1\2\3"))))
+    attributes.append(pki.extension_request(
+        pki.subject_alt_name(der.tlv(0x82, b"a\0b.example"))))
+    attributes.append(pki.extension_request(
+        pki.subject_alt_name(pki.dns("a")),
+        pki.subject_alt_name(pki.dns("b"))))
     for attribute in attributes:
         victim.message.data = csr(
             keys.rsa(), name(("CN", "x")), attribute,
-            scepclient.challenge_password(secret))
+            pki.challenge_password(secret))
         victim.send(victim.message.build())
     victim.survives()
 
 
 def test_two_extension_requests(victim, keys):
-    request = scepclient.extension_request(
-        scepclient.subject_alt_name(scepclient.dns("a.example")))
+    request = pki.extension_request(
+        pki.subject_alt_name(pki.dns("a.example")))
     victim.message.data = csr(
         keys.rsa(), name(("CN", "x")), request, request,
-        scepclient.challenge_password(victim.issued["challenge"]), sort=False)
+        pki.challenge_password(victim.issued["challenge"]), sort=False)
     victim.send(victim.message.build())
     victim.survives()

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import concurrent.futures
+import http.client
 import json
 import os
 import struct
@@ -11,9 +12,10 @@ import time
 import pytest
 
 import der
-import scepclient
+import pki
 from gateway import make_csr, wait_until
-from scepclient import BAD_REQUEST, FAILURE, SUCCESS, dns, email, ip, name
+from pki import dns, email, ip, name
+from pkimessage import BAD_REQUEST, FAILURE, SUCCESS
 
 SPENT = "SCEP0103"
 
@@ -206,7 +208,7 @@ def test_a_spent_challenge_cannot_be_revoked(server, device):
 def test_refused_by_policy_the_challenge_stays_good(server, device):
     found = server.issue()
     assert not device.tries(found["challenge"], sans=[
-        scepclient.upn("boss@example")])
+        pki.upn("boss@example")])
     assert server.state(found["id"]) == "issued"
     assert device.tries(found["challenge"])
 
@@ -447,7 +449,7 @@ def test_children_killed_in_the_middle_of_enrolments(make_server, keys):
     def attempt(secret):
         try:
             return device.tries(secret)
-        except (OSError, scepclient.http.client.HTTPException):
+        except (OSError, http.client.HTTPException):
             return None
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:

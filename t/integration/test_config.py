@@ -13,11 +13,10 @@ import pytest
 
 import configuration
 import gateway
-import profiles
 import scepclient
 from configuration import GOOD, sandbox
 from gateway import make_csr, wait_until
-from scepclient import SUCCESS
+from pkimessage import SUCCESS
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,17 @@ import os
 
 import pytest
 from asn1crypto import x509 as asn1_x509
+from cryptography import x509
 
+import certrep
 import der
-import scepclient
+import pki
+import pkimessage
 from gateway import make_csr
-from scepclient import (BAD_ALG, BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_TIME,
-                        FAILURE, SUCCESS, Oaep, Pkcs1, attribute,
-                        certificate, challenge_password, csr,
-                        extension_request, key_usage, name)
+from pki import (attribute, certificate, challenge_password, csr,
+                 extension_request, key_usage, name)
+from pkimessage import (BAD_ALG, BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_TIME,
+                        FAILURE, SUCCESS, Oaep, Pkcs1)
 
 
 def issued(reply, key):
@@ -137,7 +140,7 @@ def test_c33_unsorted_attributes(enrol, keys):
 
 
 @pytest.mark.parametrize("oid", [
-    scepclient.RSA_WITH["sha256"], scepclient.RSA_ENCRYPTION])
+    pki.RSA_WITH["sha256"], pki.RSA_ENCRYPTION])
 def test_signature_algorithm_by_either_oid(enrol, keys, oid):
     issued(enrol(signature_oid=oid), keys.rsa())
 
@@ -207,28 +210,28 @@ def test_changed_signature_is_bad_message_check(try_and_prove):
 @pytest.mark.parametrize("digest", [b"", b"x" * 32, b"x" * 20])
 def test_c33_message_digest_must_match(try_and_prove, digest):
     try_and_prove(BAD_MESSAGE_CHECK,
-                  attributes={scepclient.MESSAGE_DIGEST: digest})
+                  attributes={pkimessage.MESSAGE_DIGEST: digest})
 
 
 def test_r22_signed_data_without_attributes(try_and_prove):
     # what is left of the signed attributes cannot name a transaction
     try_and_prove(BAD_MESSAGE_CHECK, attributes={
-        scepclient.MESSAGE_DIGEST: None})
+        pkimessage.MESSAGE_DIGEST: None})
 
 
 def test_q19_content_type_attribute_missing(try_and_prove):
     try_and_prove(BAD_MESSAGE_CHECK, attributes={
-        scepclient.CONTENT_TYPE: None})
+        pkimessage.CONTENT_TYPE: None})
 
 
 def test_c33_content_type_attribute_must_be_data(try_and_prove):
     try_and_prove(BAD_MESSAGE_CHECK, attributes={
-        scepclient.CONTENT_TYPE: der.oid(scepclient.ENVELOPED_DATA)})
+        pkimessage.CONTENT_TYPE: der.oid(pkimessage.ENVELOPED_DATA)})
 
 
 def test_unknown_signed_attributes_are_ignored(enrol, keys):
     issued(enrol(attributes={
-        scepclient.SIGNING_TIME: der.tlv(0x17, b"200101000000Z"),
+        pkimessage.SIGNING_TIME: der.tlv(0x17, b"200101000000Z"),
         "1.2.3.4.5": der.text(der.UTF8, "x"),
         "2.16.840.1.113733.1.9.8": der.text(der.PRINTABLE, "ext")}),
         keys.rsa())
@@ -308,7 +311,7 @@ def test_split_pair_envelope_to_the_signing_certificate_is_refused(
 def test_q12_transaction_ids(enrol, keys, text):
     reply = enrol(transaction_id=text)
     issued(reply, keys.rsa())
-    assert reply.values[scepclient.TRANSACTION_ID][0] == der.PRINTABLE
+    assert reply.values[pkimessage.TRANSACTION_ID][0] == der.PRINTABLE
 
 
 @pytest.mark.parametrize("tag", [der.UTF8, der.IA5, der.T61, der.BMP,
@@ -327,10 +330,10 @@ def test_c36_transaction_id_is_escaped_in_the_log(enrol, server, log, keys):
 
 @pytest.mark.parametrize("members", [
     {"transaction_id": ""}, {"transaction_id": "x" * 256},
-    {"attributes": {scepclient.TRANSACTION_ID: None}},
-    {"attributes": {scepclient.TRANSACTION_ID: [
+    {"attributes": {pkimessage.TRANSACTION_ID: None}},
+    {"attributes": {pkimessage.TRANSACTION_ID: [
         der.text(der.PRINTABLE, "a"), der.text(der.PRINTABLE, "b")]}},
-    {"attributes": {scepclient.TRANSACTION_ID: der.integer(5)}}],
+    {"attributes": {pkimessage.TRANSACTION_ID: der.integer(5)}}],
     ids=["empty", "too long", "missing", "two values", "a number"])
 def test_r23_wrong_transaction_ids(server, keys, members):
     challenge = server.challenge()
@@ -364,7 +367,7 @@ def test_q15_both_nonces_in_a_failure(try_and_prove):
 
 
 def test_c37_no_sender_nonce_is_bad_request(try_and_prove):
-    try_and_prove(BAD_REQUEST, attributes={scepclient.SENDER_NONCE: None})
+    try_and_prove(BAD_REQUEST, attributes={pkimessage.SENDER_NONCE: None})
 
 
 @pytest.mark.parametrize("size", [0, 7, 33, 4000])
@@ -390,11 +393,11 @@ def test_c38_any_other_message_type_is_refused(try_and_prove, number):
 
 
 def test_r23_no_message_type(try_and_prove):
-    try_and_prove(BAD_REQUEST, attributes={scepclient.MESSAGE_TYPE: None})
+    try_and_prove(BAD_REQUEST, attributes={pkimessage.MESSAGE_TYPE: None})
 
 
 def test_c38_two_message_types(try_and_prove):
-    try_and_prove(BAD_REQUEST, attributes={scepclient.MESSAGE_TYPE: [
+    try_and_prove(BAD_REQUEST, attributes={pkimessage.MESSAGE_TYPE: [
         der.text(der.PRINTABLE, "18"), der.text(der.PRINTABLE, "19")]})
 
 
@@ -409,7 +412,7 @@ def test_c68_poll_for_an_unknown_transaction_is_bad_cert_id(server, keys):
     built = endpoint.request(
         keys.rsa(), der.DER.seq(subject, subject), keys.signer(),
         message_type="20")
-    refused(endpoint.send(built), scepclient.BAD_CERT_ID)
+    refused(endpoint.send(built), pkimessage.BAD_CERT_ID)
 
 
 def test_r35_renewal_by_a_self_signed_certificate_needs_the_challenge(
@@ -439,8 +442,8 @@ def test_q09_csr_attributes_in_any_order(server, enrol, keys):
         secret = server.challenge()
         attributes = sorted([
             challenge_password(secret),
-            extension_request(scepclient.subject_alt_name(
-                scepclient.dns("a.example"))),
+            extension_request(pki.subject_alt_name(
+                pki.dns("a.example"))),
             attribute("1.2.840.113549.1.9.20", der.text(der.BMP, "nick"))])
         built = csr(keys.rsa(), name(("CN", "device")), *attributes[::order],
                     sort=False)
@@ -460,7 +463,7 @@ def test_c40_two_challenge_passwords(try_and_prove, keys, second):
 def test_c39_challenge_password_of_two_values(try_and_prove, keys):
     try_and_prove(BAD_REQUEST, csr_der=lambda secret: csr(
         keys.rsa(), name(("CN", "device")), attribute(
-            scepclient.CHALLENGE_PASSWORD, der.text(der.PRINTABLE, secret),
+            pki.CHALLENGE_PASSWORD, der.text(der.PRINTABLE, secret),
             der.text(der.PRINTABLE, "other"))))
 
 
@@ -526,13 +529,13 @@ def test_c43_csr_that_claims_the_signers_key(try_and_prove, keys):
 
 def test_c44_empty_subject(server, enrol, keys, try_and_prove):
     try_and_prove(BAD_REQUEST, csr_der=lambda secret: make_csr(
-        keys.rsa(), secret, name(), [scepclient.dns("a.example")]))
+        keys.rsa(), secret, name(), [pki.dns("a.example")]))
     cert = issued(enrol("wide", csr={"subject": name(), "sans": [
-        scepclient.dns("a.example")]}), keys.rsa())
+        pki.dns("a.example")]}), keys.rsa())
     assert not list(cert.subject)
     # RFC 5280 4.1.2.6: then the SAN is critical
     san = cert.extensions.get_extension_for_class(
-        scepclient.x509.SubjectAlternativeName)
+        x509.SubjectAlternativeName)
     assert san.critical
 
 
@@ -595,12 +598,12 @@ def test_c34_c50_c56_c59_c60_c62_every_reply_is_read_strictly(server, keys):
         message = endpoint.request(keys.rsa(), make_csr(keys.rsa(), secret),
                                    keys.signer())
         data = endpoint.post(message.build()).body
-        scepclient.CertRep(data, message, endpoint.identity)
+        certrep.CertRep(data, message, endpoint.identity)
         for position in range(0, len(data), 23):
             changed = bytearray(data)
             changed[position] ^= 0x10
             with pytest.raises(Exception):
-                scepclient.CertRep(bytes(changed), message,
+                certrep.CertRep(bytes(changed), message,
                                    endpoint.identity).check_issued(keys.rsa())
 
 
@@ -656,7 +659,7 @@ def test_c61_fail_info_text_is_short_and_plain(server, keys):
 def test_c49_signing_time_is_checked_only_on_demand(server, enrol, keys,
                                                     try_and_prove):
     late = datetime.datetime.utcnow() + datetime.timedelta(hours=2)
-    late = {scepclient.SIGNING_TIME:
+    late = {pkimessage.SIGNING_TIME:
             der.tlv(0x17, late.strftime("%y%m%d%H%M%SZ").encode())}
     issued(enrol(attributes=late), keys.rsa())
     try_and_prove(BAD_TIME, "skew", attributes=late)

@@ -3,16 +3,21 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import gzip
+import http.client
 import json
 import ssl
 import subprocess
 
 import pytest
 
+import certrep
 import gateway
+import pki
+import pkimessage
 import scepclient
 from gateway import Sandbox, make_csr, wait_until
-from scepclient import FAILURE, SUCCESS, get_message
+from pkimessage import FAILURE, SUCCESS
+from scepclient import get_message
 
 LINES = """\
 LoadModule socache_shmcb_module modules/mod_socache_shmcb.so
@@ -102,11 +107,11 @@ CustomLog failures.log scepnotes "expr=note('scep-status') == 'FAILURE'"
 @pytest.fixture(scope="module")
 def rich(keys):
     sandbox = Sandbox()
-    tls = scepclient.certificate(
-        keys.rsa(), scepclient.name(("CN", "127.0.0.1")),
-        extensions=[scepclient.subject_alt_name(scepclient.ip("127.0.0.1"))])
+    tls = pki.certificate(
+        keys.rsa(), pki.name(("CN", "127.0.0.1")),
+        extensions=[pki.subject_alt_name(pki.ip("127.0.0.1"))])
     path = sandbox.dir / "tls.pem"
-    path.write_bytes(scepclient.pem_cert(tls) + scepclient.pem_key(
+    path.write_bytes(pki.pem_cert(tls) + pki.pem_key(
         keys.rsa()))
     (sandbox.dir / "cache").mkdir()
     (sandbox.dir / "cache").chmod(0o777)
@@ -164,7 +169,7 @@ def test_tls_never_permits_leaving_out_the_challenge(rich, try_at):
 def test_a_failure_leaves_no_entry_in_openssls_error_queue(rich, keys):
     """mod_ssl on the same thread breaks on what is left there."""
     context = tls_context()
-    connection = scepclient.http.client.HTTPSConnection(
+    connection = http.client.HTTPSConnection(
         "127.0.0.1", rich.tls, context=context,
         timeout=scepclient.PATIENCE)
     endpoint = rich.endpoint()
@@ -172,7 +177,7 @@ def test_a_failure_leaves_no_entry_in_openssls_error_queue(rich, keys):
               {"spoil_envelope": "key"}, {"data": b"garbage"},
               {"recipients": [keys.signer()]}, {"certificates": []},
               {"spoil_envelope": "transport"}, {"cipher": "des"},
-              {"transport": scepclient.Oaep("sha256"),
+              {"transport": pkimessage.Oaep("sha256"),
                "spoil_envelope": "transport"}, {}]
     connection.connect()
     local = connection.sock.getsockname()
@@ -227,7 +232,7 @@ def test_http_2(rich, keys, tmp_path, options):
     facts, body = curl(*options, "--data-binary", "@%s" % path, "-H",
                        "Content-Type:", url + "?operation=PKIOperation")
     assert facts["http_version"] == "2" and facts["http_code"] == 200
-    reply = scepclient.CertRep(body, message, endpoint.identity)
+    reply = certrep.CertRep(body, message, endpoint.identity)
     assert reply.status == SUCCESS
 
 

@@ -12,9 +12,12 @@ import urllib.parse
 
 import pytest
 
+import certrep
+import pkimessage
 import scepclient
 from gateway import make_csr
-from scepclient import SUCCESS, get_message
+from pkimessage import SUCCESS
+from scepclient import get_message
 
 PKI_MESSAGE = "application/x-pki-message"
 
@@ -253,7 +256,7 @@ def test_c08_get_of_a_long_challenge(server, keys):
     endpoint = server.endpoint()
     built = endpoint.request(keys.rsa(), make_csr(keys.rsa(), "A" * 5000),
                              keys.signer())
-    assert endpoint.send(built, "GET").fail_info == scepclient.BAD_REQUEST
+    assert endpoint.send(built, "GET").fail_info == pkimessage.BAD_REQUEST
 
 
 def test_r07_request_line_over_the_limit_is_414(server, log):
@@ -458,6 +461,6 @@ def test_curl_enrols_as_a_plain_http_client(server, message, tmp_path):
     facts = json.loads(done.stdout)
     assert facts["http_code"] == 200
     assert facts["content_type"] == PKI_MESSAGE
-    reply = scepclient.CertRep((tmp_path / "reply").read_bytes(), built,
+    reply = certrep.CertRep((tmp_path / "reply").read_bytes(), built,
                                endpoint.identity)
     assert reply.status == SUCCESS

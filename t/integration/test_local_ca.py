@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 import der
+import pki
 import profiles
-import scepclient
 from gateway import make_csr
-from scepclient import (BAD_REQUEST, FAILURE, SUCCESS, dirname, dns,
-                        edi_party, email, extension, ip, name, other_name,
-                        rid, subject_alt_name, upn, uri)
+from pki import (dirname, dns, edi_party, email, extension, ip,
+                 other_name, rid, subject_alt_name, upn, uri)
+from pkimessage import BAD_REQUEST, FAILURE, SUCCESS
 
 
 def parsed(reply):
@@ -124,7 +124,7 @@ def test_key_usage_of_the_profile(issue):
 
 
 def test_usages_that_the_csr_asks_for_are_not_taken(issue):
-    wanted = [scepclient.key_usage(5, 6), extension(
+    wanted = [pki.key_usage(5, 6), extension(
         "2.5.29.37", der.DER.seq(der.oid("1.3.6.1.5.5.7.3.3")))]
     plain, asked = issue(), issue(csr={"extensions": wanted})
     for dotted in ("2.5.29.15", "2.5.29.37"):
@@ -189,10 +189,10 @@ def test_openssl_verify_accepts(issue, server, tmp_path):
         reply = issue(profile)
         chain = server.endpoint(profile).identity.chain
         (tmp_path / "leaf").write_bytes(
-            scepclient.pem_cert(reply.certificates[0]))
-        (tmp_path / "root").write_bytes(scepclient.pem_cert(chain[-1]))
+            pki.pem_cert(reply.certificates[0]))
+        (tmp_path / "root").write_bytes(pki.pem_cert(chain[-1]))
         (tmp_path / "middle").write_bytes(
-            b"".join(map(scepclient.pem_cert, chain[:-1])))
+            b"".join(map(pki.pem_cert, chain[:-1])))
         done = subprocess.run(
             ["openssl", "verify", "-x509_strict", "-purpose", "sslclient",
              "-CAfile", tmp_path / "root", "-untrusted", tmp_path / "middle",

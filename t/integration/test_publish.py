@@ -4,9 +4,9 @@ SPDX-License-Identifier: Apache-2.0
 """
 import pytest
 
+import certrep
 import profiles
-import scepclient
-from scepclient import verify_chain, verify_issued
+from certrep import verify_chain, verify_issued
 
 RFC_WORDS = {"AES", "DES3", "GetNextCACert", "POSTPKIOperation", "Renewal",
              "SHA-1", "SHA-256", "SHA-512", "SCEPStandard"}
@@ -137,7 +137,7 @@ def test_c23_the_ra_is_issued_by_the_ca_beside_it(server):
 def test_c20_content_is_absent_and_the_encoding_der(server):
     # read_degenerate, which every other test uses, is the check
     response = server.endpoint().get("operation=GetCACert")
-    assert len(scepclient.read_degenerate(response.body)) == 3
+    assert len(certrep.read_degenerate(response.body)) == 3
 
 
 @pytest.mark.parametrize("operation", ["GetCACertChain"])
@@ -145,4 +145,4 @@ def test_c02_get_ca_cert_chain_of_old_drafts(server, operation):
     response = server.endpoint().get("operation=" + operation)
     assert response.status in (200, 400)
     if response.status == 200:
-        assert scepclient.read_degenerate(response.body)
+        assert certrep.read_degenerate(response.body)

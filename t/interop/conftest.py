@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 import pytest  # noqa: E402
 
 import gateway  # noqa: E402
+import pki  # noqa: E402
 import profiles  # noqa: E402
 
 TOOLS = {"scepclient": "scep", "pki": "strongswan-pki",
@@ -101,7 +102,7 @@ class Verifier:
         chain = self.server.endpoint(profile).identity.chain
         bundle = self.directory / "chain.pem"
         bundle.write_bytes(b"".join(
-            map(gateway.scepclient.pem_cert, chain)))
+            map(pki.pem_cert, chain)))
         done = subprocess.run(
             ["openssl", "verify", "-CAfile", bundle, certificate],
             capture_output=True, text=True)
