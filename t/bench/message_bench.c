@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <apr_strings.h>
 #include <openssl/rsa.h>
@@ -15,8 +16,8 @@
 #include "../unit/support.h"
 #include "message.h"
 
-#define BATCHES 100
-#define ROUNDS 20
+#define BATCHES 200
+#define ROUNDS 10
 
 typedef struct {
     apr_pool_t *p; /* cleared each round */
@@ -42,27 +43,7 @@ static void need(int ok, const char *what)
     }
 }
 
-/* The best batch: what else runs on the machine only ever adds. */
-static double measure(void (*operation)(bench_t *), bench_t *bench)
-{
-    double best = 0;
-
-    for (int batch = 0; batch < BATCHES; batch++) {
-        apr_time_t start = apr_time_now();
-        double took;
-
-        for (int i = 0; i < ROUNDS; i++) {
-            operation(bench);
-            apr_pool_clear(bench->p);
-        }
-        took = (double)(apr_time_now() - start) / ROUNDS;
-        if (batch == 0 || took < best)
-            best = took;
-    }
-    return best;
-}
-
-static void raw_private(bench_t *bench)
+static void raw_sign(bench_t *bench)
 {
     size_t len = sizeof(bench->signature);
 
@@ -194,27 +175,66 @@ static void finish(bench_t *bench)
     EVP_PKEY_CTX_free(bench->decrypt);
 }
 
+typedef struct {
+    void (*run)(bench_t *);
+    double best; /* microseconds */
+} operation_t;
+
+/* Microseconds of this process: other processes do not count. */
+static double used(void)
+{
+    struct timespec now;
+
+    need(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0, "clock_gettime");
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+/* The best batch counts: what else runs on the machine only ever adds.  The
+ * operations take turns, so that all see the same machine. */
+static void measure(bench_t *bench, operation_t *operations, int n)
+{
+    for (int i = 0; i < BATCHES * n; i++) {
+        operation_t *operation = &operations[i % n];
+        double start = used(), took;
+
+        for (int round = 0; round < ROUNDS; round++) {
+            operation->run(bench);
+            apr_pool_clear(bench->p);
+        }
+        took = (used() - start) / ROUNDS;
+        if (i < n || took < operation->best)
+            operation->best = took;
+    }
+}
+
+enum { SIGN, VERIFY, ENCRYPT, DECRYPT, PARSE, SUCCESS, FAILURE, OPERATIONS };
+
+static void print(const char *name, double took, double rsa)
+{
+    printf("%-8s %7.1f us, of which RSA %7.1f, the rest %5.1f\n", name, took,
+           rsa, took - rsa);
+}
+
 int main(int argc, char **argv)
 {
-    double private_op, decrypt, verify, encrypt, took;
+    operation_t all[OPERATIONS] = {
+        [SIGN] = { raw_sign, 0 },       [VERIFY] = { raw_verify, 0 },
+        [ENCRYPT] = { raw_encrypt, 0 }, [DECRYPT] = { raw_decrypt, 0 },
+        [PARSE] = { parse, 0 },         [SUCCESS] = { success, 0 },
+        [FAILURE] = { failure, 0 },
+    };
     bench_t bench;
 
     prepare(&bench, argc > 1 ? atoi(argv[1]) : 2048);
-    private_op = measure(raw_private, &bench);
-    verify = measure(raw_verify, &bench);
-    encrypt = measure(raw_encrypt, &bench);
-    decrypt = measure(raw_decrypt, &bench);
+    raw_sign(&bench);
+    raw_encrypt(&bench);
+    measure(&bench, all, OPERATIONS);
     printf("bare RSA: sign %.1f, decrypt %.1f, verify %.1f, encrypt %.1f\n",
-           private_op, decrypt, verify, encrypt);
-    took = measure(parse, &bench);
-    printf("parse:    %.1f, of which RSA %.1f, the rest %.1f\n", took,
-           decrypt + verify, took - decrypt - verify);
-    took = measure(success, &bench);
-    printf("SUCCESS:  %.1f, of which RSA %.1f, the rest %.1f\n", took,
-           private_op + encrypt, took - private_op - encrypt);
-    took = measure(failure, &bench);
-    printf("FAILURE:  %.1f, of which RSA %.1f, the rest %.1f\n", took,
-           private_op, took - private_op);
+           all[SIGN].best, all[DECRYPT].best, all[VERIFY].best,
+           all[ENCRYPT].best);
+    print("parse", all[PARSE].best, all[DECRYPT].best + all[VERIFY].best);
+    print("SUCCESS", all[SUCCESS].best, all[SIGN].best + all[ENCRYPT].best);
+    print("FAILURE", all[FAILURE].best, all[SIGN].best);
     finish(&bench);
     return EXIT_SUCCESS;
 }
