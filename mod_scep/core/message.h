@@ -1,9 +1,8 @@
 /* message.h - pkiMessage: read a request, build its CertRep
  * SPDX-License-Identifier: Apache-2.0
  *
- * RFC 8894 section 3, with OpenSSL's CMS calls.  No I/O, no clock, no
- * randomness other than what the caller hands in (and what OpenSSL needs
- * for the content key).
+ * RFC 8894 section 3.  No I/O, no clock, no randomness other than what the
+ * caller hands in (and what OpenSSL needs for the content key).
  */
 #ifndef SCEP_MESSAGE_H
 #define SCEP_MESSAGE_H
