@@ -61,15 +61,18 @@ static void add_transaction_id(attributes_t *attributes,
                                const scep_oid_t *oid)
 {
     const char *id = message->transaction_id;
-    int printable;
+    int type;
 
     if (id == NULL)
         return;
-    printable = message->transaction_id_tag == V_ASN1_PRINTABLESTRING ||
-                ASN1_PRINTABLE_type((const unsigned char *)id, -1) ==
-                    V_ASN1_PRINTABLESTRING;
+    type = ASN1_PRINTABLE_type((const unsigned char *)id, -1);
+    if (type == V_ASN1_IA5STRING &&
+        message->transaction_id_tag == V_ASN1_PRINTABLESTRING)
+        type = V_ASN1_PRINTABLESTRING;
     add(attributes, oid->transaction_id,
-        printable ? TAG_PRINTABLE_STRING : TAG_UTF8_STRING, id, strlen(id));
+        type == V_ASN1_PRINTABLESTRING ? TAG_PRINTABLE_STRING
+                                       : TAG_UTF8_STRING,
+        id, strlen(id));
 }
 
 static void add_all(attributes_t *attributes, const scep_message_t *message,

@@ -15,6 +15,7 @@
 #include <openssl/rsa.h>
 
 #define WRAPPED_MAX 2048 /* octets of the RA's modulus */
+#define RECIPIENTS_MAX 64
 
 typedef struct {
     unsigned char *octets;
@@ -108,7 +109,7 @@ static int read_recipient(scep_der_t *in, const scep_ra_t *ra,
 static int find_recipient(scep_der_t in, const scep_ra_t *ra,
                           recipient_t *recipient)
 {
-    while (in.len > 0) {
+    for (int i = 0; in.len > 0 && i < RECIPIENTS_MAX; i++) {
         scep_der_t at = in, content;
         unsigned int tag;
 

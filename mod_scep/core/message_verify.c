@@ -9,6 +9,11 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+/* Names and certificates are compared with whatever a client sends, so
+ * both are bounded. */
+#define NAME_MAX_LEN 4096
+#define CERTIFICATES_MAX 16
+
 /* As X.509 compares names, where they are not the same octets. */
 static int same_name(const scep_der_t *a, const scep_der_t *b)
 {
@@ -18,6 +23,8 @@ static int same_name(const scep_der_t *a, const scep_der_t *b)
 
     if (scep_der_equal(a, b))
         return 1;
+    if (a->len > NAME_MAX_LEN || b->len > NAME_MAX_LEN)
+        return 0;
     a_name = d2i_X509_NAME(NULL, &a_at, (long)a->len);
     b_name = d2i_X509_NAME(NULL, &b_at, (long)b->len);
     same =
@@ -120,7 +127,7 @@ static int find_signer(const scep_signed_t *data, certificate_t *certificate)
 {
     scep_der_t in = data->certificates;
 
-    while (in.len > 0) {
+    for (int i = 0; in.len > 0 && i < CERTIFICATES_MAX; i++) {
         scep_der_t at = in, content;
         unsigned int tag;
 

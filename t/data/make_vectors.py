@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 HERE = Path(__file__).parent
-RANDOM = random.Random(8894)
+RANDOM = random.Random()
 
 DATA = '1.2.840.113549.1.7.1'
 SIGNED = '1.2.840.113549.1.7.2'
@@ -25,6 +25,7 @@ ENVELOPED = '1.2.840.113549.1.7.3'
 AUTH_ENVELOPED = '1.2.840.113549.1.9.16.1.23'
 RSA = '1.2.840.113549.1.1.1'
 OAEP = '1.2.840.113549.1.1.7'
+PSS = '1.2.840.113549.1.1.10'
 MGF1 = '1.2.840.113549.1.1.8'
 SHA = {'md5': '1.2.840.113549.2.5', 'sha1': '1.3.14.3.2.26',
        'sha256': '2.16.840.1.101.3.4.2.1', 'sha384': '2.16.840.1.101.3.4.2.2',
@@ -205,7 +206,7 @@ def standard(content, digest, **change):
 def message(form=DER, content=None, digest='sha256', order='sorted',
             sign_as='sorted', certificates=None, signers=1, sid=None,
             spoil=None, type_=DATA, key=KEY, signature_algorithm=RSA,
-            absent=False, **change):
+            absent=False, pss=False, **change):
     content = envelope(form) if content is None else content
     attributes = standard(content, digest, **change)
     ordered = sorted(attributes)
@@ -215,6 +216,9 @@ def message(form=DER, content=None, digest='sha256', order='sorted',
                          getattr(hashes, digest.upper())())
     if spoil == 'signature':
         signature = signature[:-1] + bytes([signature[-1] ^ 1])
+    if pss:
+        signature = key.sign(signed, padding.PSS(
+            padding.MGF1(hashes.SHA256()), 0), hashes.SHA256())
     method = algorithm(SHA[digest])
     signer = form.tlv(
         0x30, integer(1), sid or issuer_and_serial(SIGNER), method,
@@ -328,6 +332,8 @@ VECTORS = {
                                  sid=issuer_and_serial(V1)),
     'signer-negative': lambda: message(certificates=[NEGATIVE],
                                        sid=issuer_and_serial(NEGATIVE)),
+    'pss': lambda: message(pss=True, signature_algorithm=PSS),
+    'many-certificates': lambda: message(certificates=[RA] * 15 + [SIGNER]),
     'id-utf8': lambda: message(**text(0x0c, 'Gerät 1'.encode())),
     'id-bmp': lambda: message(**text(0x1e, 'Gerät 1'.encode('utf-16-be'))),
     'id-t61': lambda: message(**text(0x14, b'Ger\xe4t 1')),
@@ -354,6 +360,8 @@ VECTORS = {
     'two-signers': lambda: message(signers=2),
     'no-signers': lambda: message(signers=0),
     'no-signer-certificate': lambda: message(certificates=[RA]),
+    'too-many-certificates': lambda: message(
+        certificates=[RA] * 16 + [SIGNER]),
     'no-id': lambda: message(id=[]),
     'no-type': lambda: message(type=[]),
     'no-nonce': lambda: message(nonce=[]),
@@ -401,4 +409,5 @@ VECTORS = {
 
 if __name__ == '__main__':
     for name, make in VECTORS.items():
+        RANDOM.seed(name)
         (HERE / f'message-{name}.der').write_bytes(make())

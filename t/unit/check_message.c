@@ -342,10 +342,18 @@ START_TEST(c33_unsorted_attributes)
 }
 END_TEST
 
+START_TEST(pss_signatures_are_verified)
+{
+    accept_vector("pss");
+}
+END_TEST
+
 START_TEST(c35_signer_is_found_among_several)
 {
     accept_vector("signer-last");
     accept_vector("signer-key-id");
+    accept_vector("many-certificates");
+    refuse_vector("too-many-certificates", SCEP_REASON_CHECK);
 }
 END_TEST
 
@@ -1016,6 +1024,7 @@ static Suite *message_suite(void)
     tcase_add_test(reading, c32_digests_by_rule);
     tcase_add_test(reading, q18_des_and_md5_where_the_rule_has_them);
     tcase_add_test(reading, c33_unsorted_attributes);
+    tcase_add_test(reading, pss_signatures_are_verified);
     tcase_add_test(reading, c35_signer_is_found_among_several);
     tcase_add_test(reading, q10_v1_and_odd_serial_numbers);
     tcase_add_test(reading, c36_transaction_id_of_any_string_type);
