@@ -4,7 +4,6 @@ SPDX-License-Identifier: Apache-2.0
 """
 import importlib.machinery
 import importlib.util
-import os
 import subprocess
 
 from asn1crypto import x509 as asn1_x509
@@ -118,7 +117,7 @@ class Configuration:
             (self.pki / (stem + ".pem")).write_text(text)
         (self.pki / "directory.pem").mkdir()
 
-    def check(self, text, loads="", environment=None):
+    def check(self, text, loads=""):
         """httpd -t: exit status and output."""
         path = self.dir / "test.conf"
         path.write_text(text)
@@ -130,7 +129,7 @@ class Configuration:
                         + 'Include "%s"\n' % path)
         done = subprocess.run(
             sandbox.httpd_command(self.dir, "-t"), text=True, timeout=60,
-            env=environment or dict(os.environ), stdin=subprocess.DEVNULL,
+            env=sandbox.httpd_environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True)
         return done.returncode, done.stdout

@@ -399,7 +399,8 @@ def test_configtest_does_not_prompt_on_a_terminal(config):
     # a controlling terminal, where a prompt would go
     done = subprocess.run(
         ["setsid", "-c", *sandbox.httpd_command(config.dir, "-t")],
-        stdin=child, stdout=child, stderr=child, timeout=20)
+        env=sandbox.httpd_environment(), stdin=child, stdout=child,
+        stderr=child, timeout=60)
     os.close(child)
     output = os.read(parent, 10000).decode()
     os.close(parent)
@@ -599,6 +600,54 @@ def test_profiles_in_virtual_hosts(make_server):
 
     assert b"DES3" not in caps("first.example")
     assert b"DES3" in caps("second.example")
+
+
+SIZES = """\
+ScepMaxMessageSize 8192
+<Location "/wide">
+    SetHandler scep
+    ScepProfile default
+    ScepMaxMessageSize 131072
+    Require all granted
+</Location>
+<Location "/wide/inherits">
+    LimitRequestBody 0
+</Location>
+<VirtualHost 127.0.0.1:@PORT@>
+    ServerName default.example
+</VirtualHost>
+<VirtualHost 127.0.0.1:@PORT@>
+    ServerName small.example
+    ScepMaxMessageSize 4096
+    <Location "/wide/small">
+        ScepMaxMessageSize 5000
+    </Location>
+</VirtualHost>
+"""
+
+
+def test_message_size_is_merged_from_server_vhost_and_location(make_server):
+    server = make_server(SIZES.replace("@PORT@", "${SANDBOX_PORT}"))
+
+    def takes(path, size, host="default.example"):
+        return scepclient.request(server.base + path, "POST", bytes(size),
+                                  {"Host": host}).status == 400
+
+    scep = "/cgi-bin/pkiclient.exe"
+    for path, host, most in (
+            (scep, "default.example", 8192), ("/wide", "x", 131072),
+            ("/wide/inherits", "x", 131072), (scep, "small.example", 4096),
+            ("/wide", "small.example", 131072),
+            ("/wide/small", "small.example", 5000)):
+        assert takes(path, most, host), (path, host)
+        assert not takes(path, most + 1, host), (path, host)
+
+
+def test_q18_legacy_crypto_is_warned_of_at_start(make_server):
+    server = make_server()
+    line, *_ = [line for line in server.log.path.read_text().splitlines()
+                if "SCEP0011" in line]
+    assert "legacy" in line and "ScepLegacyCrypto" in line
 
 
 # ------------------------------------------------- what the package delivers
