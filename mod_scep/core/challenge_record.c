@@ -142,6 +142,7 @@ apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
                                 scep_digests_t *digests)
 {
     EVP_MAC_CTX *context = context_take(table);
+    uint32_t buckets[2];
     int ok;
 
     memset(digests, 0, sizeof(*digests));
@@ -149,9 +150,12 @@ apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
         ERR_clear_error();
         return APR_ENOMEM;
     }
-    ok = digest(context, LABEL_PROFILE, profile, &digests->profile, 8);
-    if (ok && secret)
-        ok = digest(context, LABEL_SECRET, secret, digests->mac, 32);
+    ok = !secret || digest(context, LABEL_SECRET, secret, digests->mac, 32);
+    /* The buckets come from memory while the rest is hashed. */
+    scep_table_buckets(table, digests->mac, buckets);
+    if (ok)
+        ok = digest(context, LABEL_PROFILE, profile, &digests->profile, 8);
+
     if (ok && subject) {
         ok = digest(context, LABEL_SUBJECT, subject, digests->subject, 16);
         digests->set |= SCEP_RECORD_SUBJECT;

@@ -240,7 +240,8 @@ void scep_table_tidy(scep_table_t *table, uint32_t now);
 
 /* challenge_table.c: layout and issue */
 
-/** The first slots of the two buckets that a MAC may live in. */
+/** The first slots of the two buckets that a MAC may live in; has them
+ * fetched into the cache. */
 void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
                         uint32_t first[2]);
 /**

@@ -1,7 +1,7 @@
 # bench.mk - what make needs to know of this directory
 # SPDX-License-Identifier: Apache-2.0
 
-BENCHES = %D%/scep_bench %D%/message_bench
+BENCHES = %D%/scep_bench %D%/message_bench %D%/challenge_bench
 EXTRA_PROGRAMS += $(BENCHES)
 
 %C%_scep_bench_SOURCES = \
@@ -25,3 +25,6 @@ bench: all
 %C%_message_bench_SOURCES = %D%/message_bench.c \
 	t/unit/support.c t/unit/support.h
 %C%_message_bench_LDADD = libscepcore.la
+
+%C%_challenge_bench_SOURCES = %D%/challenge_bench.c
+%C%_challenge_bench_LDADD = libscepcore.la

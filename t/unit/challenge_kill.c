@@ -483,6 +483,7 @@ int main(void)
     const char *seconds = getenv("SCEP_KILL_SECONDS");
     const char *preload = getenv("LD_PRELOAD");
 
+    setvbuf(stdout, NULL, _IOLBF, 0);
     /* a failure ends the workers too: they are its process group */
     setpgid(0, 0);
     REQUIRE(apr_initialize() == APR_SUCCESS);

@@ -140,8 +140,8 @@ START_TEST(takes_exactly_its_capacity_after_churn)
     unsigned int next = capacity, turns = 20 * capacity;
     unsigned int *held = calloc(capacity, sizeof(*held));
 
-    if (turns > 500000)
-        turns = 500000;
+    if (turns > 300000)
+        turns = 300000;
     make(capacity);
     srandom(capacity);
     for (unsigned int n = 0; n < capacity; n++) {
