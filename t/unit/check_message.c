@@ -1009,6 +1009,7 @@ static Suite *message_suite(void)
     TCase *reading = tcase_create("reading");
     TCase *answering = tcase_create("answering");
 
+    tcase_set_timeout(reading, 120); /* Valgrind on a busy machine */
     tcase_add_unchecked_fixture(reading, set_up_all, tear_down_all);
     tcase_add_checked_fixture(reading, set_up, tear_down);
     tcase_add_test(reading, r23_attributes_and_content_are_read);
