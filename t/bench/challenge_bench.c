@@ -6,6 +6,7 @@
  * each batch takes its challenges from all over the table.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,10 +216,14 @@ int main(void)
     double base[MAX_THREADS + 1] = { 0 };
     double worst = 0;
     apr_pool_t *pool;
+    cpu_set_t cores;
 
     if (apr_initialize() != APR_SUCCESS ||
         apr_pool_create(&pool, NULL) != APR_SUCCESS)
         die("cannot start APR");
+    /* two threads on one core would say nothing */
+    if (sched_getaffinity(0, sizeof(cores), &cores) != 0)
+        die("cannot count the cores");
     printf("Challenge table: claims with a subject bound, median "
            "nanoseconds\n\n"
            "%10s %7s %10s %8s %8s %8s %8s %9s\n",
@@ -228,7 +233,9 @@ int main(void)
         void *mem;
         scep_table_t *table = make_table(sizes[s], &mem, pool);
 
-        for (unsigned int threads = 1; threads <= MAX_THREADS; threads++) {
+        for (unsigned int threads = 1;
+             threads <= MAX_THREADS && (int)threads <= CPU_COUNT(&cores);
+             threads++) {
             double ns[KINDS];
 
             measure(table, sizes[s], threads, ns);
