@@ -71,6 +71,7 @@ int mod_scep_json_read(request_rec *r, json_t **object)
     }
     if (!json_is_object(*object)) {
         json_decref(*object);
+        *object = NULL;
         return mod_scep_json_problem(r, HTTP_BAD_REQUEST,
                                      "The body must be a JSON object.");
     }
