@@ -42,9 +42,10 @@ static const reason_t reasons[SCEP_REASON_COUNT] = {
                            "the signingTime is too far off", 0 },
     [SCEP_REASON_CSR] = { "bad-csr", SCEP_FAIL_BAD_REQUEST,
                           "the certification request is not right", 0 },
-    [SCEP_REASON_POP] = { "bad-proof-of-possession", SCEP_FAIL_BAD_REQUEST,
-                          "the certification request's signature is wrong",
-                          0 },
+    /* like CHECK: whoever re-signs what another device sent learns nothing */
+    [SCEP_REASON_POP] = { "bad-proof-of-possession",
+                          SCEP_FAIL_BAD_MESSAGE_CHECK,
+                          "the message could not be verified", 0 },
     [SCEP_REASON_CHALLENGE] = { "bad-challenge", SCEP_FAIL_BAD_REQUEST,
                                 "the challengePassword is not valid", 0 },
     [SCEP_REASON_BREACH] = { "spent-challenge", SCEP_FAIL_BAD_REQUEST,

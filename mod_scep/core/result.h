@@ -32,7 +32,7 @@ typedef enum {
     SCEP_REASON_SIGNER,       /**< badRequest: signer and CSR do not match */
     SCEP_REASON_TIME,         /**< badTime */
     SCEP_REASON_CSR,          /**< badRequest: the PKCS#10's content */
-    SCEP_REASON_POP,          /**< badRequest: the CSR's own signature */
+    SCEP_REASON_POP,          /**< as CHECK: the CSR's own signature */
     SCEP_REASON_CHALLENGE,    /**< badRequest: missing or refused */
     SCEP_REASON_BREACH,       /**< the same to the client: spent before */
     SCEP_REASON_POLICY,       /**< badRequest: subject, SAN, extension */

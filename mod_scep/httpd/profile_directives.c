@@ -39,9 +39,8 @@ static const char *set_of_words(cmd_parms *cmd, const char *words,
     while (*words) {
         const char *word = ap_getword_conf(cmd->pool, &words);
         unsigned int bit = find(word) & allowed;
-        if (!bit) {
+        if (!bit)
             return unknown_word(cmd, word, known);
-        }
         bits |= bit;
     }
     if (!bits) {
@@ -73,17 +72,12 @@ const char *mod_scep_set_ra_certificate(cmd_parms *cmd, void *dirv,
     STACK_OF(X509) *certs = NULL;
     apr_size_t len;
 
-    if (err ||
-        (err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool))) {
+    if (err || (err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool)))
         return err;
-    }
-    if (scep_cert_read_pem(&certs, text, len, &err, cmd->pool) !=
-        APR_SUCCESS) {
+    if (scep_cert_read_pem(&certs, text, len, &err, cmd->pool) != APR_SUCCESS)
         return apr_psprintf(cmd->pool, "%s: %s", file, err);
-    }
-    if (profile->ra_entries->nelts == 4) {
+    if (profile->ra_entries->nelts == 4)
         return "ScepRACertificate may be given four times at most";
-    }
     entry = apr_array_push(profile->ra_entries);
     entry->where = cmd->directive;
     entry->cert_file = file;
@@ -97,9 +91,8 @@ const char *mod_scep_set_ra_key(cmd_parms *cmd, void *dirv,
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (!err) {
+    if (!err)
         APR_ARRAY_PUSH(profile->ra_keys, const char *) = location;
-    }
     return err;
 }
 
@@ -115,12 +108,10 @@ const char *mod_scep_set_get_ca_cert(cmd_parms *cmd, void *dirv,
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (err) {
+    if (err)
         return err;
-    }
-    if (order && strcasecmp(order, "reverse")) {
+    if (order && strcasecmp(order, "reverse"))
         return unknown_word(cmd, order, "reverse");
-    }
     for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         if (!strcasecmp(form, forms[i])) {
             profile->publish = i;
@@ -137,12 +128,10 @@ const char *mod_scep_set_capabilities(cmd_parms *cmd, void *dirv,
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (err) {
+    if (err)
         return err;
-    }
-    if (!*words) {
+    if (!*words)
         return "ScepCapabilities needs at least one word";
-    }
     profile->capabilities = apr_array_make(cmd->pool, 8, sizeof(char *));
     while (*words) {
         APR_ARRAY_PUSH(profile->capabilities, const char *) =
@@ -180,9 +169,8 @@ const char *mod_scep_set_legacy_crypto(cmd_parms *cmd, void *dirv, int on)
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (!err) {
+    if (!err)
         profile->legacy_crypto = on;
-    }
     return err;
 }
 
@@ -193,12 +181,10 @@ const char *mod_scep_set_key_types(cmd_parms *cmd, void *dirv,
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
     scep_key_rule_t rule = { 0, 0, 0 };
 
-    if (err) {
+    if (err)
         return err;
-    }
-    if (!*words) {
+    if (!*words)
         return "ScepKeyTypes needs at least one of rsa and ec";
-    }
     while (*words && !err) {
         err = scep_alg_key_rule_add(&rule, ap_getword_conf(cmd->pool, &words),
                                     cmd->pool);
@@ -212,9 +198,8 @@ const char *mod_scep_set_sans(cmd_parms *cmd, void *dirv, const char *words)
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (err) {
+    if (err)
         return err;
-    }
     if (!strcasecmp(words, "none")) {
         profile->enrol.policy.sans = 0;
         return NULL;
@@ -229,9 +214,8 @@ const char *mod_scep_set_empty_subject(cmd_parms *cmd, void *dirv, int on)
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (!err) {
+    if (!err)
         profile->enrol.policy.empty_subject = on;
-    }
     return err;
 }
 
@@ -273,7 +257,25 @@ const char *mod_scep_set_extensions(cmd_parms *cmd, void *dirv,
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    return err ? err : objects(cmd, words, 1, profile->extensions);
+    if (!err)
+        err = objects(cmd, words, 1, profile->extensions);
+    for (int i = 0; !err && i < profile->extensions->nelts; i++) {
+        const ASN1_OBJECT *type =
+            APR_ARRAY_IDX(profile->extensions, i, ASN1_OBJECT *);
+        switch (OBJ_obj2nid(type)) {
+        case NID_subject_alt_name:
+        case NID_basic_constraints:
+        case NID_key_usage:
+        case NID_ext_key_usage:
+        case NID_subject_key_identifier:
+        case NID_authority_key_identifier:
+            err = apr_psprintf(cmd->pool,
+                               "ScepExtensions: %s is never copied as it is; "
+                               "the profile's own directives decide",
+                               OBJ_nid2ln(OBJ_obj2nid(type)));
+        }
+    }
+    return err;
 }
 
 const char *mod_scep_set_ext_key_usage(cmd_parms *cmd, void *dirv,
@@ -298,11 +300,9 @@ static unsigned int key_usage_by_name(const char *word)
         { "keyAgreement", KU_KEY_AGREEMENT },
     };
 
-    for (unsigned int i = 0; i < sizeof(usages) / sizeof(*usages); i++) {
-        if (!strcasecmp(word, usages[i].name)) {
+    for (unsigned int i = 0; i < sizeof(usages) / sizeof(*usages); i++)
+        if (!strcasecmp(word, usages[i].name))
             return usages[i].bit;
-        }
-    }
     return 0;
 }
 
@@ -324,12 +324,10 @@ const char *mod_scep_set_verify(cmd_parms *cmd, void *dirv, const char *words)
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (err) {
+    if (err)
         return err;
-    }
-    if (!*words) {
+    if (!*words)
         return "ScepVerify needs the name of a verifier";
-    }
     profile->verifiers = apr_array_make(cmd->pool, 2, sizeof(scep_verifier_t));
     while (*words) {
         scep_verifier_t *verifier = apr_array_push(profile->verifiers);
@@ -351,12 +349,10 @@ static const char *positive_time(cmd_parms *cmd, const char *text,
     apr_interval_time_t parsed = 0;
     const char *err = mod_scep_conf_time(&parsed, text, cmd->pool);
 
-    if (!err && parsed < apr_time_from_sec(1)) {
+    if (!err && parsed < apr_time_from_sec(1))
         err = "one second is the least";
-    }
-    if (err) {
+    if (err)
         return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, err);
-    }
     *value = parsed;
     return NULL;
 }
@@ -421,9 +417,8 @@ const char *mod_scep_set_reply_certificates(cmd_parms *cmd, void *dirv,
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (err) {
+    if (err)
         return err;
-    }
     for (unsigned int i = 0; i < sizeof(words) / sizeof(*words); i++) {
         if (!strcasecmp(word, words[i])) {
             profile->reply_certs = i;
@@ -449,9 +444,8 @@ const char *mod_scep_set_reply_signer(cmd_parms *cmd, void *dirv, int on)
     const char *err;
     scep_profile_t *profile = profile_of(cmd, dirv, &err);
 
-    if (!err) {
+    if (!err)
         profile->reply_form.signer_absent = !on;
-    }
     return err;
 }
 
