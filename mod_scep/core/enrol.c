@@ -54,17 +54,15 @@ static apr_status_t read_csr(enrol_t *enrol)
                        message->signer_key, message->signer_spki,
                        message->signer_spki_len, enrol->res, enrol->p);
 
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS)
         return rv;
-    }
     enrol->answer->csr = enrol->csr;
     enrol->answer->subject = scep_name_text(enrol->csr->subject, enrol->p);
     enrol->answer->sans = scep_name_sans_text(enrol->csr->sans, enrol->p);
     rv = scep_csr_verify(enrol->csr, enrol->profile->digests, enrol->alg,
                          enrol->res, enrol->p);
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS)
         return rv;
-    }
     if (enrol->csr->spki_len != message->signer_spki_len ||
         memcmp(enrol->csr->spki, message->signer_spki, enrol->csr->spki_len)) {
         return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_SIGNER,
@@ -82,9 +80,8 @@ static int digest_part(EVP_MD_CTX *ctx, const void *data, apr_size_t len)
 {
     unsigned char length[8];
 
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         length[i] = (unsigned char)((apr_uint64_t)len >> (56 - 8 * i));
-    }
     return EVP_DigestUpdate(ctx, length, sizeof(length)) &&
            EVP_DigestUpdate(ctx, data, len);
 }
@@ -172,9 +169,8 @@ static void submit(enrol_t *enrol, scep_ca_result_t *result)
         .now = enrol->now,
     };
 
-    for (int i = 0; i < 32; i++) {
+    for (int i = 0; i < 32; i++)
         apr_snprintf(key + 2 * i, 3, "%02x", enrol->who.facts.transaction[i]);
-    }
     enrol->ops->submit(enrol->ops->baton, &request, result, enrol->p);
 }
 
@@ -213,9 +209,8 @@ static int judge(enrol_t *enrol, scep_ca_result_t *result)
         break;
     }
     scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_DOWN, "%s", reason);
-    if (result->retry_after) {
+    if (result->retry_after)
         enrol->res->retry_after = result->retry_after;
-    }
     return 0;
 }
 
@@ -241,9 +236,8 @@ static void decide(enrol_t *enrol)
         return;
     }
     if (enrol->res->reason == SCEP_REASON_NONE &&
-        enrol->res->status == SCEP_STATUS_SUCCESS) {
+        enrol->res->status == SCEP_STATUS_SUCCESS)
         enrol->answer->certificate = result.certificate;
-    }
 }
 
 void scep_enrol_run(const scep_message_t *message,
@@ -263,7 +257,6 @@ void scep_enrol_run(const scep_message_t *message,
 
     memset(answer, 0, sizeof(*answer));
     if (check_type(&enrol) == APR_SUCCESS && read_csr(&enrol) == APR_SUCCESS &&
-        gather_facts(&enrol) == APR_SUCCESS && verify(&enrol) == APR_SUCCESS) {
+        gather_facts(&enrol) == APR_SUCCESS && verify(&enrol) == APR_SUCCESS)
         decide(&enrol);
-    }
 }

@@ -34,21 +34,16 @@ static const char *resource_of(request_rec *r, const scep_dir_conf_t *dir)
     const char *path;
     char *resource;
 
-    while (len && dir->base[len - 1] == '/') {
+    while (len && dir->base[len - 1] == '/')
         len--;
-    }
-    if (strncmp(r->uri, dir->base, len) ||
-        (r->uri[len] && r->uri[len] != '/')) {
+    if (strncmp(r->uri, dir->base, len) || (r->uri[len] && r->uri[len] != '/'))
         return NULL;
-    }
     path = r->uri + len;
-    while (*path == '/') {
+    while (*path == '/')
         path++;
-    }
     resource = apr_pstrdup(r->pool, path);
-    for (len = strlen(resource); len && resource[len - 1] == '/'; len--) {
+    for (len = strlen(resource); len && resource[len - 1] == '/'; len--)
         resource[len - 1] = '\0';
-    }
     return resource;
 }
 
@@ -57,9 +52,8 @@ int mod_scep_admin_handler(request_rec *r)
     const scep_dir_conf_t *dir;
     const char *resource;
 
-    if (!r->handler || strcmp(r->handler, "scep-admin")) {
+    if (!r->handler || strcmp(r->handler, "scep-admin"))
         return DECLINED;
-    }
     dir = ap_get_module_config(r->per_dir_config, &scep_module);
     if (!dir->handler || strcmp(dir->handler, "scep-admin") || !dir->guarded ||
         !dir->base) {
@@ -75,12 +69,10 @@ int mod_scep_admin_handler(request_rec *r)
                                      "site.");
     }
     resource = resource_of(r, dir);
-    if (resource && !strcmp(resource, "challenges")) {
+    if (resource && !strcmp(resource, "challenges"))
         return mod_scep_admin_challenges(r, NULL);
-    }
-    if (resource && !strncmp(resource, "challenges/", 11)) {
+    if (resource && !strncmp(resource, "challenges/", 11))
         return mod_scep_admin_challenges(r, resource + 11);
-    }
     return mod_scep_json_problem(r, HTTP_NOT_FOUND,
                                  "There is no such resource; there is "
                                  "challenges.");

@@ -36,9 +36,8 @@ static const char *check_members(json_t *body, apr_pool_t *p)
     json_object_foreach(body, key, value)
     {
         int i = 0;
-        while (known[i] && strcmp(known[i], key)) {
+        while (known[i] && strcmp(known[i], key))
             i++;
-        }
         if (!known[i]) {
             return apr_psprintf(p,
                                 "There is no member \"%s\"; known are "
@@ -63,9 +62,8 @@ static const char *read_profile(request_rec *r, json_t *body, order_t *order)
     json_t *value = json_object_get(body, "profile");
     const char *name = plain_text(value);
 
-    if (value && !name) {
+    if (value && !name)
         return "\"profile\" must be a string.";
-    }
     order->profile = name ? mod_scep_conf_find_profile(conf, name)
                           : mod_scep_conf_profile(r);
     if (!order->profile) {
@@ -84,16 +82,13 @@ static const char *read_subject(request_rec *r, json_t *body, order_t *order)
     const char *text = plain_text(value), *err;
     X509_NAME *name;
 
-    if (!value) {
+    if (!value)
         return NULL;
-    }
-    if (!text) {
+    if (!text)
         return "\"subject\" must be a string.";
-    }
     err = scep_name_parse(&name, text, r->pool);
-    if (err) {
+    if (err)
         return apr_psprintf(r->pool, "\"subject\" is no DN: %s.", err);
-    }
     order->subject = scep_name_text(name, r->pool);
     order->spec.subject = scep_name_canonical(name, r->pool);
     return order->spec.subject ? NULL : "\"subject\" has a malformed value.";
@@ -106,15 +101,13 @@ static const char *read_sans(request_rec *r, json_t *body, order_t *order)
     const char *err = NULL;
     size_t i;
 
-    if (!sans) {
+    if (!sans)
         return NULL;
-    }
     words = apr_array_make(r->pool, 4, sizeof(const char *));
     json_array_foreach(sans, i, value)
     {
-        if (!plain_text(value)) {
+        if (!plain_text(value))
             break;
-        }
         APR_ARRAY_PUSH(words, const char *) = plain_text(value);
     }
     if (!json_is_array(sans) || i < json_array_size(sans)) {
@@ -146,9 +139,8 @@ static const char *read_ttl(request_rec *r, json_t *body, order_t *order)
     } else if (value) {
         err = "it must be a number of seconds or a string such as \"1h\"";
     }
-    if (!err && ttl < apr_time_from_sec(1)) {
+    if (!err && ttl < apr_time_from_sec(1))
         err = "one second is the least";
-    }
     if (!err && ttl > cap) {
         err = apr_psprintf(r->pool,
                            "the profile allows %" APR_TIME_T_FMT
@@ -164,15 +156,12 @@ static const char *read_order(request_rec *r, json_t *body, order_t *order)
 {
     const char *err = check_members(body, r->pool);
 
-    if (!err) {
+    if (!err)
         err = read_profile(r, body, order);
-    }
-    if (!err) {
+    if (!err)
         err = read_subject(r, body, order);
-    }
-    if (!err) {
+    if (!err)
         err = read_sans(r, body, order);
-    }
     return err ? err : read_ttl(r, body, order);
 }
 
@@ -184,12 +173,10 @@ static int answer_created(request_rec *r, const order_t *order, const char *id,
                   "profile", order->spec.profile, "expires",
                   mod_scep_json_time(order->spec.expires, r->pool));
 
-    if (answer && order->subject) {
+    if (answer && order->subject)
         json_object_set_new(answer, "subject", json_string(order->subject));
-    }
-    if (answer && order->sans) {
+    if (answer && order->sans)
         json_object_set(answer, "sans", order->sans);
-    }
     return mod_scep_json_send(r, HTTP_CREATED, answer);
 }
 
@@ -201,12 +188,10 @@ static int issue(request_rec *r, order_t *order)
     apr_status_t rv;
     int status;
 
-    if (RAND_bytes(random, sizeof(random)) != 1) {
+    if (RAND_bytes(random, sizeof(random)) != 1)
         return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    for (int i = 0; i < SECRET_OCTETS; i++) {
+    for (int i = 0; i < SECRET_OCTETS; i++)
         apr_snprintf(secret + 2 * i, 3, "%02X", random[i]);
-    }
     order->spec.secret = secret;
     order->spec.requester = mod_scep_admin_actor(r);
     rv = conf->store_provider->issue(conf->store, &order->spec, id, r->pool);
@@ -249,9 +234,8 @@ static int create(request_rec *r)
     int status = mod_scep_json_read(r, &body);
     const char *err;
 
-    if (!body) {
+    if (!body)
         return status;
-    }
     err = read_order(r, body, &order);
     status = err ? mod_scep_json_problem(r, HTTP_BAD_REQUEST, "%s", err)
                  : issue(r, &order);
@@ -287,18 +271,14 @@ static int list_row(void *baton, const scep_challenge_info_t *info)
 
     apr_pool_clear(listing->p);
     json_array_append_new(bound, json_string("profile"));
-    if (info->bound_subject) {
+    if (info->bound_subject)
         json_array_append_new(bound, json_string("subject"));
-    }
-    if (info->bound_sans) {
+    if (info->bound_sans)
         json_array_append_new(bound, json_string("sans"));
-    }
-    if (info->bound_device) {
+    if (info->bound_device)
         json_array_append_new(bound, json_string("device"));
-    }
-    if (info->bound_network) {
+    if (info->bound_network)
         json_array_append_new(bound, json_string("network"));
-    }
     row = json_pack("{s:s, s:s, s:s?, s:s, s:s, s:s, s:o}", "id", info->id,
                     "state", state_name(info->state), "profile", info->profile,
                     "created", mod_scep_json_time(info->created, listing->p),
@@ -306,9 +286,8 @@ static int list_row(void *baton, const scep_challenge_info_t *info)
                     "requester", info->requester, "bound", bound);
     text = row ? json_dumps(row, JSON_COMPACT) : NULL;
     json_decref(row);
-    if (!text) {
+    if (!text)
         return 1;
-    }
     ap_rprintf(listing->r, "%s\n%s", listing->rows++ ? "," : "", text);
     free(text);
     return listing->r->connection->aborted;

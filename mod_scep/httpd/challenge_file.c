@@ -38,9 +38,8 @@ static int sync_directory_of(const char *path, apr_pool_t *p)
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int ok = fd >= 0 && fsync(fd) == 0;
 
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return ok;
 }
 
@@ -72,16 +71,14 @@ static apr_status_t make_key(const char *path, server_rec *s, apr_pool_t *p)
         return APR_EGENERAL;
     }
     fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
+    if (fd < 0)
         return failed(s, "create", name);
-    }
     /* Not renamed: of two servers that start at once, the first one's key
      * is the key. */
     if (write(fd, key, sizeof(key)) != sizeof(key) || fsync(fd) != 0 ||
         (link(name, path) != 0 && errno != EEXIST) ||
-        !sync_directory_of(path, p)) {
+        !sync_directory_of(path, p))
         rv = failed(s, "write", path);
-    }
     close(fd);
     unlink(name);
     OPENSSL_cleanse(key, sizeof(key));
@@ -107,14 +104,12 @@ static apr_status_t load_key(scep_challenge_file_t *file, server_rec *s,
             return APR_ENOENT;
         }
         rv = make_key(file->key_path, s, p);
-        if (rv != APR_SUCCESS) {
+        if (rv != APR_SUCCESS)
             return rv;
-        }
         fd = open(file->key_path, O_RDONLY | O_CLOEXEC);
     }
-    if (fd < 0) {
+    if (fd < 0)
         return failed(s, "open", file->key_path);
-    }
     if (read(fd, file->key, sizeof(file->key)) != sizeof(file->key) ||
         read(fd, &more, 1) != 0) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
@@ -154,9 +149,8 @@ static apr_status_t make_table(const scep_challenge_file_t *file,
     made->size = scep_table_size(capacity);
     made->mem = MAP_FAILED;
     made->fd = open(made->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (made->fd < 0) {
+    if (made->fd < 0)
         return failed(s, "create", made->path);
-    }
     /* Reserved now: a disk that fills up later would be a SIGBUS. */
     errno = posix_fallocate(made->fd, 0, (off_t)made->size);
     if (errno != 0) {
@@ -181,9 +175,8 @@ static apr_status_t make_table(const scep_challenge_file_t *file,
 
 leave:
     if (rv != APR_SUCCESS) {
-        if (made->mem != MAP_FAILED) {
+        if (made->mem != MAP_FAILED)
             munmap(made->mem, made->size);
-        }
         close(made->fd);
         unlink(made->path);
     }
@@ -208,15 +201,13 @@ static apr_status_t create_table(const scep_challenge_file_t *file,
     scep_challenge_file_t made;
     apr_status_t rv = make_table(file, capacity, &made, s, p);
 
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS)
         return rv;
-    }
     /* Where another server was quicker, its table is as good. */
     if (!written(&made) ||
         (link(made.path, file->path) != 0 && errno != EEXIST) ||
-        !sync_directory_of(file->path, p)) {
+        !sync_directory_of(file->path, p))
         rv = failed(s, "write", file->path);
-    }
     unlink(made.path);
     drop_table(&made);
     return rv;
@@ -253,14 +244,12 @@ static apr_status_t open_locked(scep_challenge_file_t *file,
         if (file->fd < 0 && errno == ENOENT) {
             apr_status_t rv = create_table(file, capacity, s, p);
 
-            if (rv != APR_SUCCESS) {
+            if (rv != APR_SUCCESS)
                 return rv;
-            }
             continue;
         }
-        if (file->fd < 0) {
+        if (file->fd < 0)
             return failed(s, "open", file->path);
-        }
         *alone = lock(file->fd, LOCK_EX | LOCK_NB);
         if (!*alone && !lock(file->fd, LOCK_SH)) {
             apr_status_t rv = failed(s, "lock", file->path);
@@ -269,9 +258,8 @@ static apr_status_t open_locked(scep_challenge_file_t *file,
             return rv;
         }
         /* whoever was alone with it before may have put another there */
-        if (!mod_scep_challenge_file_replaced(file)) {
+        if (!mod_scep_challenge_file_replaced(file))
             return APR_SUCCESS;
-        }
         close(file->fd);
     }
 }
@@ -284,17 +272,15 @@ static apr_status_t map_table(scep_challenge_file_t *file,
     struct stat info;
     apr_status_t rv;
 
-    if (fstat(file->fd, &info) != 0) {
+    if (fstat(file->fd, &info) != 0)
         return failed(s, "look at", file->path);
-    }
     file->size = (apr_size_t)info.st_size;
     file->mem = file->size == 0
                     ? NULL
                     : mmap(NULL, file->size, PROT_READ | PROT_WRITE,
                            MAP_SHARED, file->fd, 0);
-    if (file->mem == MAP_FAILED) {
+    if (file->mem == MAP_FAILED)
         return failed(s, "map", file->path);
-    }
     rv = scep_table_open(table, file->mem, file->size, file->key, &error, p);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
@@ -303,9 +289,8 @@ static apr_status_t map_table(scep_challenge_file_t *file,
                                      "httpd that uses it and remove it: its "
                                      "challenges are lost",
                      file->path, error);
-        if (file->mem) {
+        if (file->mem)
             munmap(file->mem, file->size);
-        }
     }
     return rv;
 }
@@ -328,9 +313,8 @@ static apr_status_t resize(scep_challenge_file_t *file, scep_table_t *table,
     const char *error;
     apr_status_t rv = make_table(file, capacity, &made, s, p);
 
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS)
         return rv;
-    }
     rv = scep_table_open(&to, made.mem, made.size, made.key, &error, p);
     if (rv == APR_SUCCESS) {
         scep_table_attach(to, getpid());
@@ -369,38 +353,32 @@ apr_status_t mod_scep_challenge_file_open(scep_challenge_file_t *file,
     scep_table_t *table;
     int alone;
 
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS)
         return rv;
-    }
     for (;;) {
         rv = open_locked(file, capacity, &alone, s, p);
-        if (rv != APR_SUCCESS) {
+        if (rv != APR_SUCCESS)
             return rv;
-        }
         rv = map_table(file, &table, s, p);
         if (rv != APR_SUCCESS) {
             close(file->fd);
             return rv;
         }
-        if (!alone) {
+        if (!alone)
             return APR_SUCCESS;
-        }
         scep_table_attach(table, getpid());
         scep_table_sweep(table, apr_time_now(), nobody_lives);
-        if (scep_table_capacity(table) != capacity) {
+        if (scep_table_capacity(table) != capacity)
             rv = resize(file, table, capacity, s, p);
-        }
-        if (rv == APR_SUCCESS && !lock(file->fd, LOCK_SH)) {
+        if (rv == APR_SUCCESS && !lock(file->fd, LOCK_SH))
             rv = failed(s, "lock", file->path);
-        }
         if (rv != APR_SUCCESS) {
             drop_table(file);
             return rv;
         }
         /* Between the two locks another server may have been alone. */
-        if (!mod_scep_challenge_file_replaced(file)) {
+        if (!mod_scep_challenge_file_replaced(file))
             return APR_SUCCESS;
-        }
         drop_table(file);
     }
 }

@@ -68,9 +68,8 @@ static scep_challenge_file_t *find_file(scep_challenge_file_t *const *files,
 {
     scep_challenge_file_t *file = *files;
 
-    while (file && strcmp(file->path, path)) {
+    while (file && strcmp(file->path, path))
         file = file->next;
-    }
     return file;
 }
 
@@ -84,9 +83,8 @@ static apr_status_t map_file(scep_challenge_shm_t *store,
     scep_challenge_file_t *file;
     apr_status_t rv;
 
-    if (!files) {
+    if (!files)
         files = ap_retained_data_create(RETAINED_FILES, sizeof(*files));
-    }
     file = find_file(files, path);
     if (!file) {
         file = apr_pcalloc(ap_pglobal, sizeof(*file));
@@ -94,9 +92,8 @@ static apr_status_t map_file(scep_challenge_shm_t *store,
         file->key_path =
             apr_pstrcat(ap_pglobal, state_dir, "/", store->name, ".key", NULL);
         rv = mod_scep_challenge_file_open(file, store->capacity, s, pconf);
-        if (rv != APR_SUCCESS) {
+        if (rv != APR_SUCCESS)
             return rv;
-        }
         file->next = *files;
         *files = file;
     } else if (mod_scep_challenge_file_replaced(file)) {
@@ -126,9 +123,8 @@ static apr_status_t shm_open_store(void *storev, const char *state_dir,
         return rv;
     }
     rv = map_file(store, state_dir, s, pconf);
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS)
         return rv;
-    }
     rv = scep_table_open(&store->table, store->file->mem, store->file->size,
                          store->file->key, &error, pconf);
     if (rv != APR_SUCCESS) {

@@ -79,12 +79,10 @@ static int check_ra(server_rec *s, scep_profile_t *profile, apr_pool_t *pconf)
         }
         pair.cert = entry->cert;
         pair.key = entry->key;
-        if ((entry->uses & SCEP_RA_SIGN) && !profile->ra.sign.cert) {
+        if ((entry->uses & SCEP_RA_SIGN) && !profile->ra.sign.cert)
             profile->ra.sign = pair;
-        }
-        if (entry->uses & SCEP_RA_DECRYPT) {
+        if (entry->uses & SCEP_RA_DECRYPT)
             APR_ARRAY_PUSH(profile->ra.decrypt, scep_ra_pair_t) = pair;
-        }
     }
     if (!profile->ra.sign.cert || profile->ra.decrypt->nelts == 0) {
         return mistake(s, profile->where, "<ScepProfile> of the name",
@@ -108,13 +106,11 @@ static int prepare_answers(server_rec *s, scep_profile_t *profile,
         scep_cert_capabilities(profile->rule.digests, profile->rule.ciphers,
                                profile->capabilities, pconf);
 
-    for (int i = 0; rv == APR_SUCCESS && i < profile->ra_entries->nelts; i++) {
+    for (int i = 0; rv == APR_SUCCESS && i < profile->ra_entries->nelts; i++)
         if (!sk_X509_push(
                 ra,
-                APR_ARRAY_IDX(profile->ra_entries, i, scep_ra_entry_t).cert)) {
+                APR_ARRAY_IDX(profile->ra_entries, i, scep_ra_entry_t).cert))
             rv = APR_ENOMEM;
-        }
-    }
     if (rv == APR_SUCCESS) {
         rv = scep_cert_publish(&profile->ca_cert, profile->publish,
                                profile->publish_reverse, ra,
@@ -243,9 +239,8 @@ static int prepare_common(server_rec *s, scep_conf_t *conf, apr_pool_t *pconf)
         conf->store_provider = &mod_scep_challenge_shm;
         conf->store_name = "shm:challenges(" DEFAULT_STORE_CAPACITY ")";
         if (conf->store_provider->create(&conf->store, "challenges",
-                                         DEFAULT_STORE_CAPACITY, pconf)) {
+                                         DEFAULT_STORE_CAPACITY, pconf))
             return HTTP_INTERNAL_SERVER_ERROR;
-        }
     }
     return OK;
 }
@@ -258,19 +253,16 @@ int mod_scep_check_config(apr_pool_t *pconf, apr_pool_t *plog,
 
     (void)plog;
     (void)ptemp;
-    for (int i = 0; rv == OK && i < conf->cas->nelts; i++) {
+    for (int i = 0; rv == OK && i < conf->cas->nelts; i++)
         rv = check_ca(s, APR_ARRAY_IDX(conf->cas, i, scep_ca_t *), pconf);
-    }
     for (int i = 0; rv == OK && i < conf->profiles->nelts; i++) {
         rv = check_profile(s, conf,
                            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *),
                            pconf);
     }
-    if (rv == OK) {
+    if (rv == OK)
         rv = check_mentions(s, conf);
-    }
-    if (rv == OK && conf->profiles->nelts) {
+    if (rv == OK && conf->profiles->nelts)
         rv = prepare_common(s, conf, pconf);
-    }
     return rv;
 }

@@ -21,12 +21,10 @@ void *mod_scep_conf_merge_dir(apr_pool_t *p, void *basev, void *addv)
     const scep_dir_conf_t *base = basev, *add = addv;
     scep_dir_conf_t *dir = apr_pmemdup(p, add, sizeof(*dir));
 
-    if (!add->profile) {
+    if (!add->profile)
         dir->profile = base->profile;
-    }
-    if (add->max_message_size < 0) {
+    if (add->max_message_size < 0)
         dir->max_message_size = base->max_message_size;
-    }
     /* A Require guards the handler that stands beside it or above it, never
      * one that a more specific container sets without a Require. */
     if (!add->handler) {
@@ -74,9 +72,8 @@ scep_profile_t *mod_scep_conf_find_profile(const scep_conf_t *conf,
     for (int i = 0; i < conf->profiles->nelts; i++) {
         scep_profile_t *profile =
             APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *);
-        if (!strcmp(profile->name, name)) {
+        if (!strcmp(profile->name, name))
             return profile;
-        }
     }
     return NULL;
 }
@@ -85,9 +82,8 @@ scep_ca_t *mod_scep_conf_find_ca(const scep_conf_t *conf, const char *name)
 {
     for (int i = 0; i < conf->cas->nelts; i++) {
         scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
-        if (!strcmp(ca->name, name)) {
+        if (!strcmp(ca->name, name))
             return ca;
-        }
     }
     return NULL;
 }
@@ -98,12 +94,10 @@ const scep_profile_t *mod_scep_conf_profile(const request_rec *r)
     const scep_dir_conf_t *dir =
         ap_get_module_config(r->per_dir_config, &scep_module);
 
-    if (dir->profile) {
+    if (dir->profile)
         return dir->profile->profile;
-    }
-    if (conf->profiles->nelts == 1) {
+    if (conf->profiles->nelts == 1)
         return APR_ARRAY_IDX(conf->profiles, 0, scep_profile_t *);
-    }
     return NULL;
 }
 

@@ -15,9 +15,8 @@ static const char *set_state_dir(cmd_parms *cmd, void *dirv, const char *path)
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)dirv;
-    if (err) {
+    if (err)
         return err;
-    }
     if (!*path || !ap_server_root_relative(cmd->pool, path)) {
         return apr_psprintf(cmd->pool, "ScepStateDir: '%s' is no valid path",
                             path);
@@ -37,9 +36,8 @@ static const char *set_challenge_store(cmd_parms *cmd, void *dirv,
     const char *provider;
 
     (void)dirv;
-    if (err) {
+    if (err)
         return err;
-    }
     if (!close || close[1] || open == colon + 1) {
         return "ScepChallengeStore wants PROVIDER:NAME(ARGUMENTS), such as "
                "shm:challenges(100000)";
@@ -66,16 +64,14 @@ static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dirv,
     apr_finfo_t info;
 
     (void)dirv;
-    if (err) {
+    if (err)
         return err;
-    }
     if (!strcasecmp(arg, "builtin")) {
         conf->pass_phrase_dialog = NULL;
         return NULL;
     }
-    if (strncasecmp(arg, "exec:", 5)) {
+    if (strncasecmp(arg, "exec:", 5))
         return "ScepPassPhraseDialog is builtin or exec:PROGRAM";
-    }
     conf->pass_phrase_dialog = ap_server_root_relative(cmd->pool, arg + 5);
     if (!conf->pass_phrase_dialog ||
         apr_stat(&info, conf->pass_phrase_dialog, APR_FINFO_TYPE, cmd->pool) !=
@@ -94,18 +90,15 @@ static const char *set_ca_chain(cmd_parms *cmd, void *dirv, const char *file)
     const char *err, *text;
     apr_size_t len;
 
-    if (!dir || !dir->ca_section) {
+    if (!dir || !dir->ca_section)
         return "ScepCAChain belongs into <ScepCA>";
-    }
-    if ((err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool))) {
+    if ((err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool)))
         return err;
-    }
     if (scep_cert_read_pem(&dir->ca_section->chain, text, len, &err,
                            cmd->pool) != APR_SUCCESS ||
         (err = scep_cert_check_chain(dir->ca_section->chain, apr_time_now(),
-                                     cmd->pool))) {
+                                     cmd->pool)))
         return apr_psprintf(cmd->pool, "%s: %s", file, err);
-    }
     return NULL;
 }
 
@@ -115,12 +108,10 @@ static const char *set_profile(cmd_parms *cmd, void *dirv, const char *name)
     const char *err = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
     scep_dir_conf_t *dir = dirv;
 
-    if (err) {
+    if (err)
         return err;
-    }
-    if (dir->profile_section || dir->ca_section) {
+    if (dir->profile_section || dir->ca_section)
         return "ScepProfile inside a container is for <Location>";
-    }
     dir->profile = apr_pcalloc(cmd->pool, sizeof(*dir->profile));
     dir->profile->name = name;
     dir->profile->where = cmd->directive;
@@ -137,9 +128,8 @@ static const char *set_max_message_size(cmd_parms *cmd, void *dirv,
     apr_off_t size;
     char *end;
 
-    if (err) {
+    if (err)
         return err;
-    }
     if (apr_strtoff(&size, arg, &end, 10) != APR_SUCCESS || *end ||
         size < 4096 || size > 16 * 1024 * 1024) {
         return "ScepMaxMessageSize is a number of octets from 4096 to "
@@ -162,9 +152,8 @@ static const char *note_handler(cmd_parms *cmd, void *dirv, const char *args)
     const char *name = ap_getword_conf(cmd->temp_pool, &args);
     scep_endpoint_t *endpoint;
 
-    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) {
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS))
         return NULL;
-    }
     dir->handler = apr_pstrdup(cmd->pool, name);
     dir->base = cmd->path;
     if (!strcmp(name, "scep") || !strcmp(name, "scep-admin")) {
@@ -180,9 +169,8 @@ static const char *note_require(cmd_parms *cmd, void *dirv, const char *args)
     scep_dir_conf_t *dir = dirv;
 
     (void)args;
-    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS) && cmd->path) {
+    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS) && cmd->path)
         dir->guarded = 1;
-    }
     return NULL;
 }
 

@@ -39,9 +39,8 @@ static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
             grant->token = result->token;
             result->token = grant;
         }
-        if (result->outcome != SCEP_VERIFY_PASS) {
+        if (result->outcome != SCEP_VERIFY_PASS)
             return;
-        }
     }
     result->outcome = SCEP_VERIFY_REFUSED;
 }
@@ -69,9 +68,8 @@ static const char *serial_text(const X509 *cert, apr_pool_t *p)
     char *text = apr_palloc(p, 2 * (apr_size_t)serial->length + 1);
 
     text[0] = '\0';
-    for (int i = 0; i < serial->length; i++) {
+    for (int i = 0; i < serial->length; i++)
         apr_snprintf(text + 2 * i, 3, "%02x", serial->data[i]);
-    }
     return text;
 }
 
@@ -197,9 +195,8 @@ static STACK_OF(X509) *reply_certs(const scep_profile_t *profile,
                     : sk_X509_num(profile->ca->chain);
     int good = certs && sk_X509_push(certs, certificate);
 
-    for (int i = 0; good && i < along; i++) {
+    for (int i = 0; good && i < along; i++)
         good = sk_X509_push(certs, sk_X509_value(profile->ca->chain, i));
-    }
     if (!good) {
         sk_X509_free(certs);
         return NULL;
@@ -220,9 +217,8 @@ static int send_cert_rep(request_rec *r, const scep_profile_t *profile,
     apr_size_t len;
     apr_status_t rv = APR_EGENERAL;
 
-    if (answer->certificate) {
+    if (answer->certificate)
         certs = reply_certs(profile, answer->certificate);
-    }
     if ((!answer->certificate || certs) &&
         RAND_bytes(nonce, sizeof(nonce)) == 1) {
         rv = scep_message_reply(message, res, certs, nonce,
@@ -265,9 +261,8 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
                                     wait > 0 ? wait : RETRY_AFTER_DEFAULT));
         return HTTP_SERVICE_UNAVAILABLE;
     }
-    if (res.http_status == HTTP_INTERNAL_SERVER_ERROR) {
+    if (res.http_status == HTTP_INTERNAL_SERVER_ERROR)
         return HTTP_INTERNAL_SERVER_ERROR;
-    }
     if (res.http_status || !message) {
         return mod_scep_http_refuse(r, HTTP_BAD_REQUEST,
                                     "This is no pkiMessage: a CMS SignedData "

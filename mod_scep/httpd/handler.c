@@ -44,9 +44,8 @@ static int answer_post(request_rec *r, const scep_profile_t *profile)
     apr_size_t len;
     int status = mod_scep_http_body(r, max_message_size(r), &der, &len);
 
-    if (status == OK) {
+    if (status == OK)
         return mod_scep_enrolment_answer(r, profile, der, len);
-    }
     if (ap_is_HTTP_ERROR(status)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       SCEPLOGNO(0111) "refused, HTTP %d: profile %s: the "
@@ -67,9 +66,8 @@ static int answer_get_message(request_rec *r, const scep_profile_t *profile,
     apr_size_t len;
 
     if (scep_query_message(query->message, (apr_size_t)max_message_size(r),
-                           &der, &len, &res, r->pool) == APR_SUCCESS) {
+                           &der, &len, &res, r->pool) == APR_SUCCESS)
         return mod_scep_enrolment_answer(r, profile, der, len);
-    }
     return refuse_query(r, profile,
                         res.http_status ? res.http_status : HTTP_BAD_REQUEST,
                         "The message parameter cannot be read.", res.detail);
@@ -94,12 +92,10 @@ static int answer_get(request_rec *r, const scep_profile_t *profile,
         return refuse_query(r, profile, HTTP_NOT_FOUND,
                             "There is no next CA certificate.", NULL);
     case SCEP_OP_PKI_OPERATION:
-        if (r->header_only) {
+        if (r->header_only)
             return HTTP_METHOD_NOT_ALLOWED;
-        }
-        if (query->message) {
+        if (query->message)
             return answer_get_message(r, profile, query);
-        }
         return refuse_query(r, profile, HTTP_BAD_REQUEST,
                             "PKIOperation by GET needs a message parameter.",
                             NULL);
@@ -120,13 +116,11 @@ int mod_scep_handler(request_rec *r)
     scep_result_t res = SCEP_RESULT_INIT;
     scep_query_t query;
 
-    if (!r->handler || strcmp(r->handler, "scep")) {
+    if (!r->handler || strcmp(r->handler, "scep"))
         return DECLINED;
-    }
     ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, M_POST, -1);
-    if (r->method_number != M_GET && r->method_number != M_POST) {
+    if (r->method_number != M_GET && r->method_number != M_POST)
         return HTTP_METHOD_NOT_ALLOWED;
-    }
     profile = mod_scep_conf_profile(r);
     if (!profile) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -138,9 +132,8 @@ int mod_scep_handler(request_rec *r)
         return refuse_query(r, profile, HTTP_BAD_REQUEST,
                             "The query string cannot be read.", res.detail);
     }
-    if (r->method_number == M_GET) {
+    if (r->method_number == M_GET)
         return answer_get(r, profile, &query);
-    }
     if (query.op != SCEP_OP_PKI_OPERATION && query.op != SCEP_OP_NONE) {
         return refuse_query(r, profile, HTTP_BAD_REQUEST,
                             "By POST there is only PKIOperation.", query.name);

@@ -19,14 +19,12 @@ typedef struct body_t {
 
 static int body_add(body_t *body, const char *data, apr_size_t len)
 {
-    if (len > body->max - body->len) {
+    if (len > body->max - body->len)
         return HTTP_REQUEST_ENTITY_TOO_LARGE;
-    }
     if (len > body->size - body->len) {
         unsigned char *old = body->data;
-        while (len > body->size - body->len) {
+        while (len > body->size - body->len)
             body->size *= 2;
-        }
         body->data = apr_palloc(body->p, body->size);
         memcpy(body->data, old, body->len);
     }
@@ -48,15 +46,12 @@ static int body_take(body_t *body, apr_bucket_brigade *bb, int *end)
             *end = 1;
             return OK;
         }
-        if (APR_BUCKET_IS_METADATA(b)) {
+        if (APR_BUCKET_IS_METADATA(b))
             continue;
-        }
-        if (apr_bucket_read(b, &data, &len, APR_BLOCK_READ) != APR_SUCCESS) {
+        if (apr_bucket_read(b, &data, &len, APR_BLOCK_READ) != APR_SUCCESS)
             return HTTP_BAD_REQUEST;
-        }
-        if ((status = body_add(body, data, len)) != OK) {
+        if ((status = body_add(body, data, len)) != OK)
             return status;
-        }
     }
     return OK;
 }
@@ -71,12 +66,10 @@ int mod_scep_http_body(request_rec *r, apr_off_t max,
 
     if (length) {
         apr_off_t announced;
-        if (!ap_parse_strict_length(&announced, length)) {
+        if (!ap_parse_strict_length(&announced, length))
             return HTTP_BAD_REQUEST;
-        }
-        if (announced > max) {
+        if (announced > max)
             return HTTP_REQUEST_ENTITY_TOO_LARGE;
-        }
         body.size = announced ? (apr_size_t)announced : 1;
     }
     body.data = apr_palloc(r->pool, body.size);

@@ -19,20 +19,16 @@ static int is_json(request_rec *r)
     const char *sent = apr_table_get(r->headers_in, "Content-Type");
     const char *charset;
 
-    if (!sent || strncasecmp(sent, type, sizeof(type) - 1)) {
+    if (!sent || strncasecmp(sent, type, sizeof(type) - 1))
         return 0;
-    }
     sent += sizeof(type) - 1;
-    while (apr_isspace(*sent)) {
+    while (apr_isspace(*sent))
         sent++;
-    }
-    if (*sent && *sent != ';') {
+    if (*sent && *sent != ';')
         return 0;
-    }
     charset = ap_strcasestr(sent, "charset=");
-    if (!charset) {
+    if (!charset)
         return 1;
-    }
     charset += 8;
     charset += *charset == '"';
     return !strncasecmp(charset, "utf-8", 5);
@@ -57,9 +53,8 @@ int mod_scep_json_read(request_rec *r, json_t **object)
         return mod_scep_json_problem(r, status, "The body is over %d octets.",
                                      JSON_MAX);
     }
-    if (status != OK) {
+    if (status != OK)
         return status;
-    }
     *object =
         json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES, &error);
     if (!*object) {
@@ -86,9 +81,8 @@ static int send_as(request_rec *r, int status, const char *type,
     char *body;
 
     json_decref(object);
-    if (!text) {
+    if (!text)
         return HTTP_INTERNAL_SERVER_ERROR;
-    }
     /* A challenge may be in it: it goes the way of the request's pool, and
      * jansson's copy is cleansed. */
     len = strlen(text);

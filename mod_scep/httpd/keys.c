@@ -40,11 +40,9 @@ static phrase_t **phrases(void)
 
 static const char *phrase_find(const char *location)
 {
-    for (const phrase_t *it = *phrases(); it; it = it->next) {
-        if (!strcmp(it->location, location)) {
+    for (const phrase_t *it = *phrases(); it; it = it->next)
+        if (!strcmp(it->location, location))
             return it->text;
-        }
-    }
     return NULL;
 }
 
@@ -100,9 +98,8 @@ static int phrase_from_terminal(const phrase_request_t *request, char *buf,
         apr_psprintf(request->p,
                      "mod_scep: pass phrase of %s: ", request->location);
 
-    if (EVP_read_pw_string(buf, size, prompt, 0)) {
+    if (EVP_read_pw_string(buf, size, prompt, 0))
         return 0;
-    }
     return (int)strlen(buf);
 }
 
@@ -148,11 +145,9 @@ static int is_uri(const char *location)
 {
     apr_size_t i = 0;
 
-    while (apr_isalnum(location[i]) || strchr("+-.", location[i])) {
-        if (!location[i++]) {
+    while (apr_isalnum(location[i]) || strchr("+-.", location[i]))
+        if (!location[i++])
             return 0;
-        }
-    }
     return i > 1 && location[i] == ':';
 }
 
@@ -162,19 +157,16 @@ static EVP_PKEY *store_load(const char *location, UI_METHOD *ui,
     OSSL_STORE_CTX *store = OSSL_STORE_open(location, ui, request, NULL, NULL);
     EVP_PKEY *key = NULL;
 
-    if (!store) {
+    if (!store)
         return NULL;
-    }
     (void)OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
     while (!key && !OSSL_STORE_eof(store)) {
         OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-        if (info && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY) {
+        if (info && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY)
             key = OSSL_STORE_INFO_get1_PKEY(info);
-        }
         OSSL_STORE_INFO_free(info);
-        if (!info && OSSL_STORE_error(store)) {
+        if (!info && OSSL_STORE_error(store))
             break;
-        }
     }
     OSSL_STORE_close(store);
     return key;
@@ -206,16 +198,14 @@ const char *mod_scep_keys_load(server_rec *s, const char *location,
     ERR_clear_error();
     if (!is_uri(location)) {
         location = ap_server_root_relative(p, location);
-        if (!location) {
+        if (!location)
             return "the path is not valid";
-        }
         request.location = location;
         warn_if_readable(s, location, p);
     }
     ui = UI_UTIL_wrap_read_pem_callback(phrase_callback, 0);
-    if (!ui) {
+    if (!ui)
         return "out of memory";
-    }
     *key = store_load(location, ui, &request);
     UI_destroy_method(ui);
     errors = scep_result_openssl_errors(p);
@@ -228,9 +218,8 @@ const char *mod_scep_keys_load(server_rec *s, const char *location,
                             request.err);
     }
     if (request.unanswered) {
-        if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL) {
+        if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL)
             return NULL;
-        }
         return apr_psprintf(p,
                             "%s is encrypted and its pass phrase is not "
                             "known: stop the server and start it again",
@@ -261,9 +250,8 @@ const char *mod_scep_keys_read_file(const char **path, const char **text,
     char reason[120];
     char *buf;
 
-    if (!name) {
+    if (!name)
         return apr_psprintf(p, "'%s' is no valid path", *path);
-    }
     *path = name;
     rv = apr_file_open(&file, name, APR_READ | APR_BINARY, APR_OS_DEFAULT, p);
     if (rv != APR_SUCCESS) {
@@ -277,9 +265,8 @@ const char *mod_scep_keys_read_file(const char **path, const char **text,
         return apr_psprintf(p, "%s is no file of up to 1 MiB", name);
     }
     buf = apr_palloc(p, (apr_size_t)info.size + 1);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS)
         rv = apr_file_read_full(file, buf, (apr_size_t)info.size, len);
-    }
     apr_file_close(file);
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EOF(rv)) {
         return apr_psprintf(p, "cannot read %s: %s", name,

@@ -23,17 +23,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     /* The first of two passes would do everything twice.  A module that a
      * graceful restart loads sees only one. */
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ||
-        conf->profiles->nelts == 0) {
+        conf->profiles->nelts == 0)
         return OK;
-    }
     rv = conf->store_provider->open(conf->store,
                                     ap_server_root_relative(pconf,
                                                             conf->state_dir),
                                     s, pconf);
-    if (rv != APR_SUCCESS ||
-        mod_scep_watchdog_start(s, pconf) != APR_SUCCESS) {
+    if (rv != APR_SUCCESS || mod_scep_watchdog_start(s, pconf) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
-    }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                  SCEPLOGNO(0001) "mod_scep " SCEP_VERSION " serves %d "
                                  "profile(s) before %d CA(s), challenges in "
@@ -47,17 +44,14 @@ static void child_init(apr_pool_t *p, server_rec *s)
     const scep_conf_t *conf = mod_scep_conf_get(s);
     apr_status_t rv = APR_SUCCESS;
 
-    if (conf->profiles->nelts == 0) {
+    if (conf->profiles->nelts == 0)
         return;
-    }
-    if (conf->store_provider->child_init) {
+    if (conf->store_provider->child_init)
         rv = conf->store_provider->child_init(conf->store, s, p);
-    }
     for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
         const scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
-        if (ca->provider->child_init) {
+        if (ca->provider->child_init)
             rv = ca->provider->child_init(ca->data, s, p);
-        }
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,

@@ -19,9 +19,8 @@ static const char *section_words(cmd_parms *cmd, const char *arg,
     const char *end = strrchr(arg, '>');
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
-    if (err) {
+    if (err)
         return err;
-    }
     if (!end) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name,
                            "> directive missing closing '>'", NULL);
@@ -32,9 +31,8 @@ static const char *section_words(cmd_parms *cmd, const char *arg,
 
 static const char *name_check(cmd_parms *cmd, const char *name)
 {
-    if (!*name) {
+    if (!*name)
         return apr_psprintf(cmd->pool, "%s> needs a name", cmd->cmd->name);
-    }
     if (strlen(name) > 64 ||
         strspn(name,
                "abcdefghijklmnopqrstuvwxyz"
@@ -76,20 +74,16 @@ const char *mod_scep_section_ca(cmd_parms *cmd, void *dirv, const char *arg)
     scep_ca_t *ca;
 
     (void)dirv;
-    if ((err = section_words(cmd, arg, &words))) {
+    if ((err = section_words(cmd, arg, &words)))
         return err;
-    }
     connector = ap_getword_conf(cmd->pool, &words);
     name = ap_getword_conf(cmd->pool, &words);
-    if (*words) {
+    if (*words)
         return "<ScepCA> takes a connector and a name";
-    }
-    if ((err = name_check(cmd, name))) {
+    if ((err = name_check(cmd, name)))
         return err;
-    }
-    if ((ca = mod_scep_conf_find_ca(conf, name))) {
+    if ((ca = mod_scep_conf_find_ca(conf, name)))
         return taken(cmd, name, ca->where);
-    }
     ca = apr_pcalloc(cmd->pool, sizeof(*ca));
     ca->name = name;
     ca->connector = connector;
@@ -148,19 +142,15 @@ const char *mod_scep_section_profile(cmd_parms *cmd, void *dirv,
     scep_profile_t *profile;
 
     (void)dirv;
-    if ((err = section_words(cmd, arg, &words))) {
+    if ((err = section_words(cmd, arg, &words)))
         return err;
-    }
     name = ap_getword_conf(cmd->pool, &words);
-    if (*words) {
+    if (*words)
         return "<ScepProfile> takes one name";
-    }
-    if ((err = name_check(cmd, name))) {
+    if ((err = name_check(cmd, name)))
         return err;
-    }
-    if ((profile = mod_scep_conf_find_profile(conf, name))) {
+    if ((profile = mod_scep_conf_find_profile(conf, name)))
         return taken(cmd, name, profile->where);
-    }
     profile = profile_create(cmd->pool, name, where);
     vector = section_vector(cmd, &dir);
     dir->profile_section = profile;

@@ -16,9 +16,8 @@ static apr_status_t tick(int state, void *sv, apr_pool_t *p)
     const scep_conf_t *conf = mod_scep_conf_get(s);
     apr_status_t rv;
 
-    if (state != AP_WATCHDOG_STATE_RUNNING) {
+    if (state != AP_WATCHDOG_STATE_RUNNING)
         return APR_SUCCESS;
-    }
     rv = conf->store_provider->maintain(conf->store, apr_time_now(), p);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
@@ -44,9 +43,8 @@ apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
         return APR_ENOTIMPL;
     }
     rv = get(&watchdog, WATCHDOG_NAME, 0, 1, pconf);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS)
         rv = add(watchdog, apr_time_from_sec(1), s, tick);
-    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, rv, s,
                      SCEPLOGNO(0032) "cannot register with mod_watchdog");
