@@ -4,6 +4,7 @@ integration_tests = \
 	%D%/test_admin.py \
 	%D%/test_bad_input.py \
 	%D%/test_challenge.py \
+	%D%/test_challenge_store.py \
 	%D%/test_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
