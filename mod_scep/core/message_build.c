@@ -135,7 +135,10 @@ static int sign(const scep_der_t *octets, EVP_PKEY *key, const EVP_MD *md,
     unsigned char *made = apr_palloc(p, len);
     int ok;
 
-    ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, md, NULL, key) == 1 &&
+    if (ctx == NULL)
+        return 0;
+    EVP_MD_CTX_set_flags(ctx, EVP_MD_CTX_FLAG_FINALISE); /* used once */
+    ok = EVP_DigestSignInit(ctx, NULL, md, NULL, key) == 1 &&
          EVP_DigestSign(ctx, made, &len, octets->at, octets->len) == 1;
     signature->at = made;
     signature->len = len;
