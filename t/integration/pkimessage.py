@@ -109,7 +109,7 @@ def pad(data, block):
 
 
 def envelope(data, recipients, cipher="aes128", transport=None, enc=DER,
-             spoil=None):
+             spoil=None, inner_type=DATA):
     """An EnvelopedData in its ContentInfo.
 
     recipients are certificates in DER.  spoil: "key" (the content key is
@@ -134,7 +134,7 @@ def envelope(data, recipients, cipher="aes128", transport=None, enc=DER,
             encrypted = encrypted[:40] + bytes(8) + encrypted[48:]
         infos.append(enc.seq(der.integer(0), issuer_and_serial(recipient),
                              transport.algorithm(), enc.octets(encrypted)))
-    content_info = enc.seq(der.oid(DATA),
+    content_info = enc.seq(der.oid(inner_type),
                            algorithm(cipher_oid, der.tlv(der.OCTETS, iv),
                                      enc),
                            enc.octets(content, 0x80))

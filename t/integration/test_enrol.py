@@ -64,7 +64,7 @@ def test_r30_aes128_sha256(enrol, keys):
     der.Ber(), der.Ber(1), der.Ber(7, nested=True), der.Ber(10 ** 6),
     der.Ber(64, indefinite=False)],
     ids=["indefinite", "octet by octet", "nested", "one piece", "long form"])
-def test_c28_ber_at_every_level(enrol, keys, enc, method):
+def test_c28_q07_ber_at_every_level(enrol, keys, enc, method):
     if method == "GET" and enc.piece < 64:
         method = "POST"
     issued(enrol(enc=enc, method=method), keys.rsa())
@@ -88,7 +88,8 @@ def test_c55_pkcs1_can_be_forced(enrol, keys):
 
 @pytest.mark.parametrize("cipher", ["aes128", "aes192", "aes256"])
 @pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
-def test_c53_cipher_and_digest_are_mirrored(enrol, keys, cipher, digest):
+def test_c53_q01_q02_r48_cipher_and_digest_are_mirrored(enrol, keys, cipher,
+                                                        digest):
     # CertRep compares both with the request's
     issued(enrol(cipher=cipher, digest=digest, csr={"digest": digest}),
            keys.rsa())
@@ -304,6 +305,22 @@ def test_split_pair_envelope_to_the_signing_certificate_is_refused(
     try_and_prove(BAD_MESSAGE_CHECK, "split", recipients=[sign_cert])
 
 
+def test_r22_econtent_type_must_be_data(try_and_prove):
+    try_and_prove(BAD_MESSAGE_CHECK, econtent_type=pkimessage.ENVELOPED_DATA)
+
+
+def test_r27_content_type_in_the_envelope_must_be_data(try_and_prove, keys,
+                                                       server):
+    """The challenge inside is another's: were it read, it would be spent."""
+    found = server.issue()
+    inside = pkimessage.envelope(
+        make_csr(keys.rsa(), found["challenge"]),
+        [server.endpoint().identity.encrypt_cert],
+        inner_type=pkimessage.SIGNED_DATA)
+    try_and_prove(BAD_MESSAGE_CHECK, econtent=inside)
+    assert server.state(found["id"]) == "issued"
+
+
 # ---------------------------------------------------------- transaction ids
 
 @pytest.mark.parametrize("text", [
@@ -354,7 +371,7 @@ def test_c37_nonces_of_other_sizes_are_echoed(enrol, keys, size):
     issued(enrol(sender_nonce=os.urandom(size)), keys.rsa())
 
 
-def test_q15_reply_nonces_are_fresh(enrol):
+def test_q15_r58_reply_nonces_are_fresh(enrol):
     replies = [enrol() for _ in range(3)]
     assert len({reply.sender_nonce for reply in replies}) == 3
     for reply in replies:
@@ -388,7 +405,7 @@ def test_c37_nonces_out_of_bounds(server, keys, size):
 @pytest.mark.parametrize("number", [
     "18", "0", "3", "1", "23", "99", "-1", "19 ", "019", "", "x",
     "4294967315", "18446744073709551635", "19.0"])
-def test_c38_any_other_message_type_is_refused(try_and_prove, number):
+def test_c38_r26_any_other_message_type_is_refused(try_and_prove, number):
     try_and_prove(BAD_REQUEST, message_type=number)
 
 
@@ -483,7 +500,7 @@ def test_c41_a_challenge_of_16_kib_is_read(server, keys):
 
 @pytest.mark.parametrize("text", [
     None, "", "wrong", "0" * 32, " ", "f" * 32, "\u00e4\u00f6"])
-def test_c63_missing_or_wrong_challenge_is_bad_request(server, keys, text):
+def test_c63_r33_missing_or_wrong_challenge_is_bad_request(server, keys, text):
     endpoint = server.endpoint()
     built = csr(keys.rsa(), name(("CN", "device")), *(
         [] if text is None else [challenge_password(text, der.UTF8)]))
@@ -514,7 +531,7 @@ def test_refused_challenges_look_alike_outside(server, keys):
     assert len(answers) == 1, answers
 
 
-def test_c43_csr_signature_is_verified(try_and_prove, keys):
+def test_c43_r32_csr_signature_is_verified(try_and_prove, keys):
     try_and_prove(BAD_REQUEST, csr_der=lambda secret: csr(
         keys.rsa(), name(("CN", "device")), challenge_password(secret),
         spoil=True))
@@ -591,8 +608,11 @@ def test_narrow_profile_refuses_the_common_algorithms(try_and_prove, server,
 
 # ----------------------------------------------------------------- replies
 
-def test_c34_c50_c56_c59_c60_c62_every_reply_is_read_strictly(server, keys):
-    """CertRep, through which every test reads, lets nothing pass."""
+def test_c34_c50_c60_r24_r40_r43_every_reply_is_read_strictly(server, keys):
+    """CertRep, through which every test reads, lets nothing pass.
+
+    It is the check of C-54, C-56, C-59, C-62, R-41 and R-42 too.
+    """
     endpoint = server.endpoint()
     for secret in (server.challenge(), "wrong"):
         message = endpoint.request(keys.rsa(), make_csr(keys.rsa(), secret),
@@ -635,7 +655,7 @@ def test_c57_issued_certificate_first_then_the_chain(server, enrol, keys):
     assert reply.certificates[1:] == chain
 
 
-def test_c51_content_of_a_failure_empty_or_absent(server, keys):
+def test_c51_r46_content_of_a_failure_empty_or_absent(server, keys):
     for profile, absent in (("default", False), ("absent", True)):
         endpoint = server.endpoint(profile, absent=absent)
         message = endpoint.request(keys.rsa(), make_csr(keys.rsa(), "no"),
@@ -656,7 +676,7 @@ def test_c61_fail_info_text_is_short_and_plain(server, keys):
         assert 0 < len(reply.fail_text) < 100
 
 
-def test_c49_signing_time_is_checked_only_on_demand(server, enrol, keys,
+def test_c49_r61_signing_time_is_checked_only_on_demand(server, enrol, keys,
                                                     try_and_prove):
     late = datetime.datetime.utcnow() + datetime.timedelta(hours=2)
     late = {pkimessage.SIGNING_TIME:

@@ -57,7 +57,7 @@ def refused(log, response, status, pattern):
     "/scep", "/scep/", "/scep/x", "/scep/x/", "/scep/x/pkiclient.exe",
     "/scep/pkiclient.exe/", "/cgi-bin/pkiclient.exe", "/scep/a%20b",
     "/certsrv/mscep/mscep.dll", "/certsrv/mscep/mscep.dll/pkiclient.exe"])
-def test_c01_any_path_below_the_endpoint(server, suffix):
+def test_c01_r03_any_path_below_the_endpoint(server, suffix):
     endpoint = server.endpoint(path=suffix)
     assert "AES" in endpoint.caps()
     assert endpoint.ca_certificates()
@@ -220,7 +220,7 @@ GET_FORMS = {
 
 
 @pytest.mark.parametrize("form", GET_FORMS)
-def test_c03_get_message_forms(server, keys, message, form):
+def test_c03_q04_r02_get_message_forms(server, keys, message, form):
     endpoint, built = message()
     data = built.build()
     while base64.b64encode(data).count(b"=") == 0 or not (
@@ -279,7 +279,7 @@ def test_r08_get_message_over_the_cap_is_414(server, log):
     None, PKI_MESSAGE, "application/octet-stream",
     "application/x-www-form-urlencoded", "text/plain; charset=utf-8",
     "multipart/form-data", "nonsense"])
-def test_c05_content_type_of_post_does_not_matter(message, content_type):
+def test_c05_q06_content_type_of_post_does_not_matter(message, content_type):
     endpoint, built = message()
     response = endpoint.post(built.build(), content_type)
     assert endpoint.read(response, built).status == SUCCESS
@@ -401,7 +401,7 @@ def test_c10_no_cms_is_400(server, log, body):
     assert response.headers["content-type"].startswith("text/plain")
 
 
-def test_base64_in_a_post_body_is_400(message, log):
+def test_r01_base64_in_a_post_body_is_400(message, log):
     """R-1: the body is the CMS itself."""
     endpoint, built = message()
     response = endpoint.post(base64.b64encode(built.build()))
@@ -411,7 +411,7 @@ def test_base64_in_a_post_body_is_400(message, log):
 
 # --------------------------------------------------------------- responses
 
-def test_c11_content_types_are_bare(server, message):
+def test_c11_q17_r06_content_types_are_bare(server, message):
     endpoint, built = message()
     wanted = {"operation=GetCACaps": "text/plain",
               "operation=GetCACert": "application/x-x509-ca-ra-cert"}

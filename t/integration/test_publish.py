@@ -16,7 +16,7 @@ CA_RA_CERT = "application/x-x509-ca-ra-cert"
 
 # --------------------------------------------------------------- GetCACaps
 
-def test_c13_one_word_a_line_under_1024_octets(server):
+def test_c13_r10_r11_one_word_a_line_under_1024_octets(server):
     response = server.endpoint().get("operation=GetCACaps")
     assert response.headers["content-type"] == "text/plain"
     body = response.body.decode("ascii")
@@ -39,7 +39,7 @@ def test_c14_nothing_that_does_not_work(server):
     assert not {"DES3", "SHA-1", "GetNextCACert"} & set(caps)
 
 
-def test_c15_the_standard_and_the_single_words(server):
+def test_c15_r12_the_standard_and_the_single_words(server):
     assert {"SCEPStandard", "AES", "SHA-256",
             "POSTPKIOperation"} <= set(server.endpoint().caps())
 
@@ -56,7 +56,7 @@ def test_c14_capabilities_follow_the_algorithms(server):
     assert {"SHA-1", "DES3"} <= legacy
 
 
-def test_c16_capabilities_are_edited_per_profile(server):
+def test_c16_c25_capabilities_are_edited_per_profile(server):
     plain = set(server.endpoint().caps())
     edited = set(server.endpoint("capsedit").caps())
     assert edited == plain - {"SHA-512"} | {"X-Example-Word"}
@@ -77,7 +77,7 @@ def sandbox_pki(server):
     return [profiles.read_pem(path)[0] for path in files]
 
 
-def test_c22_default_is_ra_then_issuing_ca_then_root(server):
+def test_c22_q16_default_is_ra_then_issuing_ca_then_root(server):
     kind, certs = publish(server, "default")
     assert kind == CA_RA_CERT
     assert certs == sandbox_pki(server)
@@ -96,7 +96,7 @@ def test_c22_reverse_order(server):
     assert certs == sandbox_pki(server)[::-1]
 
 
-def test_c21_just_the_ca_is_one_der_certificate(server):
+def test_c18_c21_just_the_ca_is_one_der_certificate(server):
     kind, certs = publish(server, "pubca")
     assert kind == CA_CERT
     assert certs == sandbox_pki(server)[1:2]
@@ -126,7 +126,7 @@ def test_c23_split_pair_is_published_by_usage(server, extra_pki):
     assert identity.sign_cert != identity.encrypt_cert
 
 
-def test_c23_the_ra_is_issued_by_the_ca_beside_it(server):
+def test_c23_r60_the_ra_is_issued_by_the_ca_beside_it(server):
     for profile in ("default", "legacy", "split", "extra"):
         identity = server.endpoint(profile).identity
         identity.verify()
@@ -134,7 +134,7 @@ def test_c23_the_ra_is_issued_by_the_ca_beside_it(server):
         verify_issued(root, root)
 
 
-def test_c20_content_is_absent_and_the_encoding_der(server):
+def test_c20_r18_content_is_absent_and_the_encoding_der(server):
     # read_degenerate, which every other test uses, is the check
     response = server.endpoint().get("operation=GetCACert")
     assert len(certrep.read_degenerate(response.body)) == 3
