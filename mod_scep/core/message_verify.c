@@ -192,8 +192,10 @@ static int is_signature(const scep_der_t *octets, const scep_signed_t *data,
     EVP_PKEY_CTX *key_ctx = NULL;
     int ok;
 
-    ok =
-        ctx != NULL && EVP_DigestVerifyInit(ctx, &key_ctx, md, NULL, key) == 1;
+    if (ctx == NULL)
+        return 0;
+    EVP_MD_CTX_set_flags(ctx, EVP_MD_CTX_FLAG_FINALISE); /* used once */
+    ok = EVP_DigestVerifyInit(ctx, &key_ctx, md, NULL, key) == 1;
     if (ok && data->algorithm == NID_rsassaPss)
         ok = EVP_PKEY_CTX_set_rsa_padding(key_ctx, RSA_PKCS1_PSS_PADDING) > 0;
     ok = ok && EVP_DigestVerify(ctx, data->signature.at, data->signature.len,
