@@ -16,10 +16,10 @@ EXTRA_PROGRAMS += $(BENCHES)
 EXTRA_DIST += %D%/run
 CLEANFILES += $(BENCHES)
 
-# In turn, for both want the library.
+# In turn, for both want the library.  BENCH_FLAGS: options of t/bench/run.
 bench: all
 	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
-	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run
+	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run $(BENCH_FLAGS)
 .PHONY: bench
 
 %C%_message_bench_SOURCES = %D%/message_bench.c \
