@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "name.h"
+#include "oid.h"
 
 /* ------------------------------------------------------------------ */
 /* distinguished names                                                  */
@@ -88,8 +89,7 @@ static const char *read_type(reader_t *r, ASN1_OBJECT **type)
             *type = OBJ_nid2obj(aliases[i].nid);
     }
     if (!*type && *name)
-        *type = OBJ_txt2obj(name, 0);
-    ERR_clear_error();
+        *type = scep_oid_parse(name, 0);
     if (!*type)
         return apr_psprintf(r->p, "'%s' is no attribute type", name);
     apr_pool_cleanup_register(r->p, *type, free_object, apr_pool_cleanup_null);
@@ -307,7 +307,7 @@ static GENERAL_NAME *make_san(unsigned int type, const char *value,
         made = make_upn(value);
     } else if (type == SCEP_SAN_RID) {
         form = GEN_RID;
-        made = OBJ_txt2obj(value, 1);
+        made = scep_oid_parse(value, 1);
     } else if (type == SCEP_SAN_DIRNAME) {
         form = GEN_DIRNAME;
         *error = make_dirname(&dirname, value, p);

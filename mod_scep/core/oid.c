@@ -3,6 +3,8 @@
  */
 #include "oid.h"
 
+#include <string.h>
+
 #include <openssl/err.h>
 
 /* Verisign's arc, RFC 8894 section 3.2.1 */
@@ -48,4 +50,27 @@ apr_status_t scep_oid_create(const scep_oid_t **oid, apr_pool_t *p)
     }
     *oid = made;
     return APR_SUCCESS;
+}
+
+static int is_dotted(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    while (digits > 0 && text[digits] == '.') {
+        text += digits + 1;
+        digits = strspn(text, "0123456789");
+    }
+    return digits > 0 && text[digits] == '\0';
+}
+
+ASN1_OBJECT *scep_oid_parse(const char *text, int numbers_only)
+{
+    int number = strspn(text, "0123456789.") == strlen(text);
+    ASN1_OBJECT *object = NULL;
+
+    ERR_clear_error();
+    if (number ? is_dotted(text) : !numbers_only)
+        object = OBJ_txt2obj(text, number);
+    ERR_clear_error();
+    return object;
 }

@@ -22,4 +22,12 @@ typedef struct scep_oid_t {
 /** Makes the objects; they are freed with the pool. */
 apr_status_t scep_oid_create(const scep_oid_t **oid, apr_pool_t *p);
 
+/**
+ * Reads a dotted number, or a name that OpenSSL knows.  OBJ_txt2obj alone
+ * takes "1.2." too.
+ * @param numbers_only  no names
+ * @return what ASN1_OBJECT_free is for, or NULL
+ */
+ASN1_OBJECT *scep_oid_parse(const char *text, int numbers_only);
+
 #endif

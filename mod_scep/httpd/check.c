@@ -176,6 +176,20 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
     return rv == OK ? prepare_answers(s, profile, pconf) : rv;
 }
 
+/* Where profiles are named by the containers around endpoints, httpd's
+ * merging decides, and only a request can tell. */
+static int is_named_around(const scep_conf_t *conf)
+{
+    for (int i = 0; i < conf->refs->nelts; i++) {
+        const char *handler =
+            APR_ARRAY_IDX(conf->refs, i, scep_profile_ref_t *)->dir->handler;
+
+        if (!handler || strcmp(handler, "scep"))
+            return 1;
+    }
+    return 0;
+}
+
 static int check_mentions(server_rec *s, scep_conf_t *conf)
 {
     for (int i = 0; i < conf->refs->nelts; i++) {
@@ -196,8 +210,8 @@ static int check_mentions(server_rec *s, scep_conf_t *conf)
                            "there is no <ScepProfile> to serve");
         }
         if (!strcmp(endpoint->dir->handler, "scep") &&
-            !endpoint->dir->profile && !conf->server_profile &&
-            conf->profiles->nelts > 1) {
+            !endpoint->dir->profile && conf->profiles->nelts > 1 &&
+            !is_named_around(conf)) {
             return mistake(s, endpoint->where, "SetHandler",
                            endpoint->dir->handler,
                            "there are several <ScepProfile>: say which one "

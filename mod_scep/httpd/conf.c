@@ -3,7 +3,6 @@
  */
 #include "conf.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <ap_provider.h>
 
@@ -57,7 +56,6 @@ void *mod_scep_conf_merge_server(apr_pool_t *p, void *basev, void *addv)
     /* Named things are global; what a virtual host has are mentions. */
     apr_array_cat(base->refs, add->refs);
     apr_array_cat(base->endpoints, add->endpoints);
-    base->server_profile |= add->server_profile;
     return base;
 }
 
@@ -101,25 +99,53 @@ const scep_profile_t *mod_scep_conf_profile(const request_rec *r)
     return NULL;
 }
 
+const char *mod_scep_conf_error(cmd_parms *cmd, const char *fmt, ...)
+{
+    const char *text;
+    va_list args;
+
+    va_start(args, fmt);
+    text = apr_pvsprintf(cmd->pool, fmt, args);
+    va_end(args);
+    return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                       *cmd->cmd->name == '<' ? ">: " : ": ", text, NULL);
+}
+
+const char *mod_scep_conf_context(cmd_parms *cmd, const void *dirv,
+                                  int in_location)
+{
+    const scep_dir_conf_t *dir = dirv;
+
+    if (dir && (dir->profile_section || dir->ca_section))
+        return mod_scep_conf_error(cmd, "does not belong into %s",
+                                   dir->ca_section ? "<ScepCA>"
+                                                   : "<ScepProfile>");
+    return ap_check_cmd_context(cmd,
+                                in_location ? NOT_IN_HTACCESS : GLOBAL_ONLY);
+}
+
 const char *mod_scep_conf_time(apr_interval_time_t *value, const char *text,
                                apr_pool_t *p)
 {
-    apr_size_t len = strlen(text);
-    apr_interval_time_t parsed;
+    static const struct {
+        const char *unit;
+        apr_interval_time_t length;
+    } units[] = {
+        { "", APR_USEC_PER_SEC },         { "ms", 1000 },
+        { "s", APR_USEC_PER_SEC },        { "min", 60 * APR_USEC_PER_SEC },
+        { "h", 3600 * APR_USEC_PER_SEC }, { "d", 86400 * APR_USEC_PER_SEC },
+    };
+    size_t digits = strspn(text, "0123456789");
 
-    if (len > 1 && len < 8 && (text[len - 1] | 0x20) == 'd' &&
-        strspn(text, "0123456789") == len - 1) {
-        *value = apr_atoi64(text) * apr_time_from_sec(86400);
-        return NULL;
-    }
-    if (!apr_isdigit(text[0]) ||
-        ap_timeout_parameter_parse(text, &parsed, "s") != APR_SUCCESS ||
-        parsed < 0) {
-        return apr_psprintf(p,
-                            "'%s' is no time: give a number with the unit "
-                            "ms, s, min, h or d",
-                            text);
-    }
-    *value = parsed;
-    return NULL;
+    /* ap_timeout_parameter_parse knows no days and takes "1h30" for 1h */
+    for (size_t i = 0;
+         digits > 0 && digits < 9 && i < sizeof(units) / sizeof(*units); i++)
+        if (!strcasecmp(text + digits, units[i].unit)) {
+            *value = apr_atoi64(text) * units[i].length;
+            return NULL;
+        }
+    return apr_psprintf(p,
+                        "'%s' is no time: give a number with the unit ms, s, "
+                        "min, h or d",
+                        text);
 }

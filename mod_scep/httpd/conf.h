@@ -74,10 +74,13 @@ typedef struct scep_profile_t {
     scep_body_t ca_cert;
 } scep_profile_t;
 
+struct scep_dir_conf_t;
+
 /** A mention of a profile by name, resolved when all are known. */
 typedef struct scep_profile_ref_t {
     const char *name;
     const ap_directive_t *where;
+    const struct scep_dir_conf_t *dir; /**< that it stands in */
     const scep_profile_t *profile;
 } scep_profile_ref_t;
 
@@ -111,7 +114,6 @@ typedef struct scep_conf_t {
     apr_array_header_t *profiles;  /**< scep_profile_t * */
     apr_array_header_t *refs;      /**< scep_profile_ref_t * */
     apr_array_header_t *endpoints; /**< scep_endpoint_t */
-    int server_profile; /**< some server has a ScepProfile for all below */
     const scep_alg_t *alg;
     const scep_oid_t *oid;
 } scep_conf_t;
@@ -128,6 +130,18 @@ scep_profile_t *mod_scep_conf_find_profile(const scep_conf_t *conf,
 
 /** A CA by name, or NULL. */
 scep_ca_t *mod_scep_conf_find_ca(const scep_conf_t *conf, const char *name);
+
+/** Says what is wrong with a directive, its name in front. */
+const char *mod_scep_conf_error(cmd_parms *cmd, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/**
+ * Checks that a directive stands at the server's level, or in <Location> and
+ * the like where in_location says that it may, and in no container of ours.
+ * @return NULL, or what is wrong
+ */
+const char *mod_scep_conf_context(cmd_parms *cmd, const void *dirv,
+                                  int in_location);
 
 /** Parses TIME: a number with unit ms, s, min, h or d; bare: seconds. */
 const char *mod_scep_conf_time(apr_interval_time_t *value, const char *text,

@@ -12,15 +12,12 @@
 
 static const char *set_state_dir(cmd_parms *cmd, void *dirv, const char *path)
 {
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *err = mod_scep_conf_context(cmd, dirv, 0);
 
-    (void)dirv;
     if (err)
         return err;
-    if (!*path || !ap_server_root_relative(cmd->pool, path)) {
-        return apr_psprintf(cmd->pool, "ScepStateDir: '%s' is no valid path",
-                            path);
-    }
+    if (!*path || !ap_server_root_relative(cmd->pool, path))
+        return mod_scep_conf_error(cmd, "'%s' is no valid path", path);
     mod_scep_conf_get(cmd->server)->state_dir = path;
     return NULL;
 }
@@ -29,41 +26,37 @@ static const char *set_challenge_store(cmd_parms *cmd, void *dirv,
                                        const char *arg)
 {
     scep_conf_t *conf = mod_scep_conf_get(cmd->server);
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *err = mod_scep_conf_context(cmd, dirv, 0);
     const char *colon = strchr(arg, ':');
     const char *open = colon ? strchr(colon, '(') : NULL;
     const char *close = open ? strchr(open, ')') : NULL;
     const char *provider;
 
-    (void)dirv;
     if (err)
         return err;
     if (!close || close[1] || open == colon + 1) {
-        return "ScepChallengeStore wants PROVIDER:NAME(ARGUMENTS), such as "
-               "shm:challenges(100000)";
+        return mod_scep_conf_error(cmd, "give PROVIDER:NAME(ARGUMENTS), such "
+                                        "as shm:challenges(100000)");
     }
     provider = apr_pstrmemdup(cmd->pool, arg, colon - arg);
     conf->store_provider = ap_lookup_provider(SCEP_CHALLENGE_PROVIDER_GROUP,
                                               provider, SCEP_PROVIDER_VERSION);
-    if (!conf->store_provider) {
-        return apr_psprintf(cmd->pool, "unknown challenge store '%s'",
-                            provider);
-    }
+    if (!conf->store_provider)
+        return mod_scep_conf_error(cmd, "unknown provider '%s'", provider);
     conf->store_name = arg;
     err = conf->store_provider->create(
         &conf->store, apr_pstrmemdup(cmd->pool, colon + 1, open - colon - 1),
         apr_pstrmemdup(cmd->pool, open + 1, close - open - 1), cmd->pool);
-    return err ? apr_psprintf(cmd->pool, "ScepChallengeStore: %s", err) : NULL;
+    return err ? mod_scep_conf_error(cmd, "%s", err) : NULL;
 }
 
 static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dirv,
                                           const char *arg)
 {
     scep_conf_t *conf = mod_scep_conf_get(cmd->server);
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *err = mod_scep_conf_context(cmd, dirv, 0);
     apr_finfo_t info;
 
-    (void)dirv;
     if (err)
         return err;
     if (!strcasecmp(arg, "builtin")) {
@@ -71,16 +64,13 @@ static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dirv,
         return NULL;
     }
     if (strncasecmp(arg, "exec:", 5))
-        return "ScepPassPhraseDialog is builtin or exec:PROGRAM";
+        return mod_scep_conf_error(cmd, "give builtin or exec:PROGRAM");
     conf->pass_phrase_dialog = ap_server_root_relative(cmd->pool, arg + 5);
     if (!conf->pass_phrase_dialog ||
         apr_stat(&info, conf->pass_phrase_dialog, APR_FINFO_TYPE, cmd->pool) !=
             APR_SUCCESS ||
-        info.filetype != APR_REG) {
-        return apr_psprintf(cmd->pool,
-                            "ScepPassPhraseDialog: there is no program %s",
-                            arg + 5);
-    }
+        info.filetype != APR_REG)
+        return mod_scep_conf_error(cmd, "there is no program %s", arg + 5);
     return NULL;
 }
 
@@ -91,32 +81,30 @@ static const char *set_ca_chain(cmd_parms *cmd, void *dirv, const char *file)
     apr_size_t len;
 
     if (!dir || !dir->ca_section)
-        return "ScepCAChain belongs into <ScepCA>";
+        return mod_scep_conf_error(cmd, "belongs into <ScepCA>");
     if ((err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool)))
-        return err;
+        return mod_scep_conf_error(cmd, "%s", err);
     if (scep_cert_read_pem(&dir->ca_section->chain, text, len, &err,
                            cmd->pool) != APR_SUCCESS ||
         (err = scep_cert_check_chain(dir->ca_section->chain, apr_time_now(),
                                      cmd->pool)))
-        return apr_psprintf(cmd->pool, "%s: %s", file, err);
+        return mod_scep_conf_error(cmd, "%s: %s", file, err);
     return NULL;
 }
 
 static const char *set_profile(cmd_parms *cmd, void *dirv, const char *name)
 {
     scep_conf_t *conf = mod_scep_conf_get(cmd->server);
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    const char *err = mod_scep_conf_context(cmd, dirv, 1);
     scep_dir_conf_t *dir = dirv;
 
     if (err)
         return err;
-    if (dir->profile_section || dir->ca_section)
-        return "ScepProfile inside a container is for <Location>";
     dir->profile = apr_pcalloc(cmd->pool, sizeof(*dir->profile));
     dir->profile->name = name;
     dir->profile->where = cmd->directive;
+    dir->profile->dir = dir;
     APR_ARRAY_PUSH(conf->refs, scep_profile_ref_t *) = dir->profile;
-    conf->server_profile |= !cmd->path;
     return NULL;
 }
 
@@ -124,7 +112,7 @@ static const char *set_max_message_size(cmd_parms *cmd, void *dirv,
                                         const char *arg)
 {
     scep_dir_conf_t *dir = dirv;
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    const char *err = mod_scep_conf_context(cmd, dirv, 1);
     apr_off_t size;
     char *end;
 
@@ -132,8 +120,8 @@ static const char *set_max_message_size(cmd_parms *cmd, void *dirv,
         return err;
     if (apr_strtoff(&size, arg, &end, 10) != APR_SUCCESS || *end ||
         size < 4096 || size > 16 * 1024 * 1024) {
-        return "ScepMaxMessageSize is a number of octets from 4096 to "
-               "16777216";
+        return mod_scep_conf_error(cmd, "give a number of octets from 4096 "
+                                        "to 16777216");
     }
     dir->max_message_size = size;
     return NULL;
@@ -169,7 +157,10 @@ static const char *note_require(cmd_parms *cmd, void *dirv, const char *args)
     scep_dir_conf_t *dir = dirv;
 
     (void)args;
-    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS) && cmd->path)
+    /* Inside <Limit> it leaves other methods to everybody.  <RequireAll> and
+     * its like take the highest bit away, which is no method. */
+    if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS) && cmd->path &&
+        (cmd->limited | AP_METHOD_BIT << (METHODS - 1)) == -1)
         dir->guarded = 1;
     return NULL;
 }

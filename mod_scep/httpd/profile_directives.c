@@ -5,7 +5,6 @@
 
 #include <apr_strings.h>
 #include <ap_provider.h>
-#include <openssl/err.h>
 
 #include "keys.h"
 
@@ -16,16 +15,14 @@ static scep_profile_t *profile_of(cmd_parms *cmd, void *dirv, const char **err)
 
     *err = dir && dir->profile_section
                ? NULL
-               : apr_psprintf(cmd->pool, "%s belongs into <ScepProfile>",
-                              cmd->cmd->name);
+               : mod_scep_conf_error(cmd, "belongs into <ScepProfile>");
     return *err ? NULL : dir->profile_section;
 }
 
 static const char *unknown_word(cmd_parms *cmd, const char *word,
                                 const char *known)
 {
-    return apr_psprintf(cmd->pool, "%s: '%s' is none of %s", cmd->cmd->name,
-                        word, known);
+    return mod_scep_conf_error(cmd, "'%s' is none of %s", word, known);
 }
 
 /* Adds up the bits that find gives for each word. */
@@ -43,10 +40,8 @@ static const char *set_of_words(cmd_parms *cmd, const char *words,
             return unknown_word(cmd, word, known);
         bits |= bit;
     }
-    if (!bits) {
-        return apr_psprintf(cmd->pool, "%s needs at least one of %s",
-                            cmd->cmd->name, known);
-    }
+    if (!bits)
+        return mod_scep_conf_error(cmd, "needs at least one of %s", known);
     *set = bits;
     return NULL;
 }
@@ -72,12 +67,14 @@ const char *mod_scep_set_ra_certificate(cmd_parms *cmd, void *dirv,
     STACK_OF(X509) *certs = NULL;
     apr_size_t len;
 
-    if (err || (err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool)))
+    if (err)
         return err;
+    if ((err = mod_scep_keys_read_file(&file, &text, &len, cmd->pool)))
+        return mod_scep_conf_error(cmd, "%s", err);
     if (scep_cert_read_pem(&certs, text, len, &err, cmd->pool) != APR_SUCCESS)
-        return apr_psprintf(cmd->pool, "%s: %s", file, err);
+        return mod_scep_conf_error(cmd, "%s: %s", file, err);
     if (profile->ra_entries->nelts == 4)
-        return "ScepRACertificate may be given four times at most";
+        return mod_scep_conf_error(cmd, "may be given four times at most");
     entry = apr_array_push(profile->ra_entries);
     entry->where = cmd->directive;
     entry->cert_file = file;
@@ -131,7 +128,7 @@ const char *mod_scep_set_capabilities(cmd_parms *cmd, void *dirv,
     if (err)
         return err;
     if (!*words)
-        return "ScepCapabilities needs at least one word";
+        return mod_scep_conf_error(cmd, "needs at least one word");
     profile->capabilities = apr_array_make(cmd->pool, 8, sizeof(char *));
     while (*words) {
         APR_ARRAY_PUSH(profile->capabilities, const char *) =
@@ -184,13 +181,13 @@ const char *mod_scep_set_key_types(cmd_parms *cmd, void *dirv,
     if (err)
         return err;
     if (!*words)
-        return "ScepKeyTypes needs at least one of rsa and ec";
+        return mod_scep_conf_error(cmd, "needs at least one of rsa and ec");
     while (*words && !err) {
         err = scep_alg_key_rule_add(&rule, ap_getword_conf(cmd->pool, &words),
                                     cmd->pool);
     }
     profile->enrol.policy.keys = rule;
-    return err;
+    return err ? mod_scep_conf_error(cmd, "%s", err) : NULL;
 }
 
 const char *mod_scep_set_sans(cmd_parms *cmd, void *dirv, const char *words)
@@ -229,20 +226,17 @@ static apr_status_t object_cleanup(void *object)
 static const char *objects(cmd_parms *cmd, const char *words, int no_name,
                            apr_array_header_t *array)
 {
-    if (!*words) {
-        return apr_psprintf(cmd->pool, "%s needs at least one word",
-                            cmd->cmd->name);
-    }
+    if (!*words)
+        return mod_scep_conf_error(cmd, "needs at least one word");
     apr_array_clear(array);
     while (*words) {
         const char *word = ap_getword_conf(cmd->pool, &words);
-        ASN1_OBJECT *object = OBJ_txt2obj(word, no_name);
+        ASN1_OBJECT *object = scep_oid_parse(word, no_name);
         if (!object) {
-            ERR_clear_error();
-            return apr_psprintf(cmd->pool, "%s: '%s' is no %s", cmd->cmd->name,
-                                word,
-                                no_name ? "dotted object identifier"
-                                        : "name or dotted object identifier");
+            return mod_scep_conf_error(
+                cmd, "'%s' is no %s", word,
+                no_name ? "dotted object identifier"
+                        : "name or dotted object identifier");
         }
         apr_pool_cleanup_register(cmd->pool, object, object_cleanup,
                                   apr_pool_cleanup_null);
@@ -269,10 +263,10 @@ const char *mod_scep_set_extensions(cmd_parms *cmd, void *dirv,
         case NID_ext_key_usage:
         case NID_subject_key_identifier:
         case NID_authority_key_identifier:
-            err = apr_psprintf(cmd->pool,
-                               "ScepExtensions: %s is never copied as it is; "
-                               "the profile's own directives decide",
-                               OBJ_nid2ln(OBJ_obj2nid(type)));
+            err = mod_scep_conf_error(cmd,
+                                      "%s is never copied as it is; "
+                                      "the profile's own directives decide",
+                                      OBJ_nid2ln(OBJ_obj2nid(type)));
         }
     }
     return err;
@@ -327,7 +321,7 @@ const char *mod_scep_set_verify(cmd_parms *cmd, void *dirv, const char *words)
     if (err)
         return err;
     if (!*words)
-        return "ScepVerify needs the name of a verifier";
+        return mod_scep_conf_error(cmd, "needs the name of a verifier");
     profile->verifiers = apr_array_make(cmd->pool, 2, sizeof(scep_verifier_t));
     while (*words) {
         scep_verifier_t *verifier = apr_array_push(profile->verifiers);
@@ -336,8 +330,8 @@ const char *mod_scep_set_verify(cmd_parms *cmd, void *dirv, const char *words)
             ap_lookup_provider(SCEP_VERIFIER_PROVIDER_GROUP, verifier->name,
                                SCEP_PROVIDER_VERSION);
         if (!verifier->provider) {
-            return apr_psprintf(cmd->pool, "unknown verifier '%s'",
-                                verifier->name);
+            return mod_scep_conf_error(cmd, "unknown verifier '%s'",
+                                       verifier->name);
         }
     }
     return NULL;
@@ -352,7 +346,7 @@ static const char *positive_time(cmd_parms *cmd, const char *text,
     if (!err && parsed < apr_time_from_sec(1))
         err = "one second is the least";
     if (err)
-        return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, err);
+        return mod_scep_conf_error(cmd, "%s", err);
     *value = parsed;
     return NULL;
 }

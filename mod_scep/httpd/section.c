@@ -13,18 +13,16 @@
 #include "providers.h"
 
 /* What stands between the name of the container and its '>'. */
-static const char *section_words(cmd_parms *cmd, const char *arg,
-                                 const char **words)
+static const char *section_words(cmd_parms *cmd, const void *dirv,
+                                 const char *arg, const char **words)
 {
     const char *end = strrchr(arg, '>');
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *err = mod_scep_conf_context(cmd, dirv, 0);
 
     if (err)
         return err;
-    if (!end) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name,
-                           "> directive missing closing '>'", NULL);
-    }
+    if (!end)
+        return mod_scep_conf_error(cmd, "the closing '>' is missing");
     *words = apr_pstrmemdup(cmd->pool, arg, end - arg);
     return NULL;
 }
@@ -32,15 +30,16 @@ static const char *section_words(cmd_parms *cmd, const char *arg,
 static const char *name_check(cmd_parms *cmd, const char *name)
 {
     if (!*name)
-        return apr_psprintf(cmd->pool, "%s> needs a name", cmd->cmd->name);
+        return mod_scep_conf_error(cmd, "needs a name");
     if (strlen(name) > 64 ||
         strspn(name,
                "abcdefghijklmnopqrstuvwxyz"
                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(name)) {
-        return apr_psprintf(cmd->pool,
-                            "'%s' is no name: use up to 64 letters, digits, "
-                            "'.', '_' and '-'",
-                            name);
+        return mod_scep_conf_error(
+            cmd,
+            "'%s' is no name: use up to 64 letters, digits, "
+            "'.', '_' and '-'",
+            name);
     }
     return NULL;
 }
@@ -48,9 +47,8 @@ static const char *name_check(cmd_parms *cmd, const char *name)
 static const char *taken(cmd_parms *cmd, const char *name,
                          const ap_directive_t *where)
 {
-    return apr_psprintf(cmd->pool, "%s %s> is there already, on line %d of %s",
-                        cmd->cmd->name, name, where->line_num,
-                        where->filename);
+    return mod_scep_conf_error(cmd, "%s is there already, on line %d of %s",
+                               name, where->line_num, where->filename);
 }
 
 static ap_conf_vector_t *section_vector(cmd_parms *cmd, scep_dir_conf_t **dir)
@@ -73,13 +71,12 @@ const char *mod_scep_section_ca(cmd_parms *cmd, void *dirv, const char *arg)
     scep_dir_conf_t *dir;
     scep_ca_t *ca;
 
-    (void)dirv;
-    if ((err = section_words(cmd, arg, &words)))
+    if ((err = section_words(cmd, dirv, arg, &words)))
         return err;
     connector = ap_getword_conf(cmd->pool, &words);
     name = ap_getword_conf(cmd->pool, &words);
     if (*words)
-        return "<ScepCA> takes a connector and a name";
+        return mod_scep_conf_error(cmd, "takes a connector and a name");
     if ((err = name_check(cmd, name)))
         return err;
     if ((ca = mod_scep_conf_find_ca(conf, name)))
@@ -91,9 +88,9 @@ const char *mod_scep_section_ca(cmd_parms *cmd, void *dirv, const char *arg)
     ca->provider = ap_lookup_provider(SCEP_CA_PROVIDER_GROUP, connector,
                                       SCEP_PROVIDER_VERSION);
     if (!ca->provider) {
-        return apr_psprintf(cmd->pool,
-                            "unknown connector '%s'; load mod_scep_ca_%s",
-                            connector, connector);
+        return mod_scep_conf_error(
+            cmd, "unknown connector '%s'; load mod_scep_ca_%s", connector,
+            connector);
     }
     ca->conf = section_vector(cmd, &dir);
     dir->ca_section = ca;
@@ -141,12 +138,11 @@ const char *mod_scep_section_profile(cmd_parms *cmd, void *dirv,
     scep_dir_conf_t *dir;
     scep_profile_t *profile;
 
-    (void)dirv;
-    if ((err = section_words(cmd, arg, &words)))
+    if ((err = section_words(cmd, dirv, arg, &words)))
         return err;
     name = ap_getword_conf(cmd->pool, &words);
     if (*words)
-        return "<ScepProfile> takes one name";
+        return mod_scep_conf_error(cmd, "takes one name");
     if ((err = name_check(cmd, name)))
         return err;
     if ((profile = mod_scep_conf_find_profile(conf, name)))

@@ -149,6 +149,7 @@ START_TEST(issue2_a_wrong_subject_is_named)
     fails("=a", "'' is no attribute type");
     fails("foo=a", "'foo' is no attribute type");
     fails("1.x=a", "'1.x' is no attribute type");
+    fails("1.2.=a", "'1.2.' is no attribute type");
     fails("CN=a\\", "backslash");
     fails("CN=a\\00b", "NUL");
     fails("CN=\"a", "quotation mark");
