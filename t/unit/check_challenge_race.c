@@ -188,7 +188,7 @@ static void *use_rounds(void *number)
     int me = *(int *)number;
     unsigned int seed = (unsigned int)me;
 
-    for (int step = 0; step < 20000; step++) {
+    for (int step = 0; step < 8000; step++) {
         int n = rand_r(&seed) % 200;
         scep_challenge_claim_t claim;
 
