@@ -22,6 +22,7 @@ AM_TESTS_ENVIRONMENT = \
 	SCEP_BUILD='$(abs_builddir)'; export SCEP_BUILD; \
 	HTTPD='$(HTTPD)'; export HTTPD; \
 	PYTHON='$(PYTHON)'; export PYTHON; \
+	no_proxy=127.0.0.1,localhost; export no_proxy; \
 	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT-60}; \
 	export CK_DEFAULT_TIMEOUT;
 PY_LOG_COMPILER = $(SHELL) $(srcdir)/%D%/pytest
