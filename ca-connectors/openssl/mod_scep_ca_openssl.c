@@ -124,10 +124,11 @@ static apr_status_t health(void *ca, const char **text, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
-static const scep_ca_provider_t provider = {
-    .check = check, .submit = submit, .ca_chain = ca_chain, .health = health,
-    .signs_here = 1
-};
+static const scep_ca_provider_t provider = { .check = check,
+                                             .submit = submit,
+                                             .ca_chain = ca_chain,
+                                             .health = health,
+                                             .signs_here = 1 };
 
 /* ------------------------------------------------------------------ */
 /* The directives                                                       */
