@@ -152,15 +152,18 @@ static const char *note_handler(cmd_parms *cmd, void *dirv, const char *args)
     return NULL;
 }
 
+/* A Require in a <Limit> of fewer leaves the others to everybody. */
+#define ADMIN_METHODS                                                         \
+    (AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST |                       \
+     AP_METHOD_BIT << M_DELETE)
+
 static const char *note_require(cmd_parms *cmd, void *dirv, const char *args)
 {
     scep_dir_conf_t *dir = dirv;
 
     (void)args;
-    /* Inside <Limit> it leaves other methods to everybody.  <RequireAll> and
-     * its like take the highest bit away, which is no method. */
     if (!ap_check_cmd_context(cmd, NOT_IN_HTACCESS) && cmd->path &&
-        (cmd->limited | AP_METHOD_BIT << (METHODS - 1)) == -1)
+        (cmd->limited & ADMIN_METHODS) == ADMIN_METHODS)
         dir->guarded = 1;
     return NULL;
 }
