@@ -7,8 +7,10 @@
  * which challenge (13 bits of its MAC), since how many changes (16 bits) and
  * until when.  Every change is one compare-and-swap of the whole word, with
  * the sequence advanced, so that of any number of callers who saw the same
- * word one wins and the others look again.  There is no other lock, and so
- * none that a dead process could hold.
+ * word one wins and the others look again.  (A word comes back after 65,536
+ * changes of its slot, if tag and time are then the same too: not while
+ * anyone looks.)  There is no other lock, and so none that a dead process
+ * could hold.
  *
  *   FREE -> WRITING -> ISSUED <-> CLAIMED
  *                      ISSUED  |  CLAIMED -> ENDING -> SPENT   -> WRITING

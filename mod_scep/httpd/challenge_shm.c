@@ -147,6 +147,11 @@ static apr_status_t shm_open_store(void *storev, const char *state_dir,
     return APR_SUCCESS;
 }
 
+static int is_another(pid_t pid)
+{
+    return pid != getpid();
+}
+
 static apr_status_t shm_child_init(void *storev, server_rec *s, apr_pool_t *p)
 {
     scep_challenge_shm_t *store = storev;
@@ -154,6 +159,8 @@ static apr_status_t shm_child_init(void *storev, server_rec *s, apr_pool_t *p)
     (void)s;
     (void)p;
     scep_table_attach(store->table, getpid());
+    /* What bears this number already, a dead process of it has left. */
+    scep_table_sweep(store->table, apr_time_now(), is_another);
     return APR_SUCCESS;
 }
 
