@@ -132,8 +132,9 @@ static const char *read_ttl(request_rec *r, json_t *body, order_t *order)
 
     if (json_is_integer(value)) {
         json_int_t seconds = json_integer_value(value);
-        ttl =
-            seconds > apr_time_sec(cap) ? cap + 1 : apr_time_from_sec(seconds);
+        ttl = seconds < 1                   ? 0
+              : seconds > apr_time_sec(cap) ? cap + 1
+                                            : apr_time_from_sec(seconds);
     } else if (plain_text(value)) {
         err = mod_scep_conf_time(&ttl, plain_text(value), r->pool);
     } else if (value) {
