@@ -532,14 +532,14 @@ def test_refused_challenges_look_alike_outside(server, keys):
 
 
 def test_c43_r32_csr_signature_is_verified(try_and_prove, keys):
-    try_and_prove(BAD_REQUEST, csr_der=lambda secret: csr(
+    try_and_prove(BAD_MESSAGE_CHECK, csr_der=lambda secret: csr(
         keys.rsa(), name(("CN", "device")), challenge_password(secret),
         spoil=True))
 
 
 def test_c43_csr_that_claims_the_signers_key(try_and_prove, keys):
     """The CSR is signed by another key than the one it carries."""
-    try_and_prove(BAD_REQUEST, csr_der=lambda secret: csr(
+    try_and_prove(BAD_MESSAGE_CHECK, csr_der=lambda secret: csr(
         keys.rsa(number=1), name(("CN", "device")),
         challenge_password(secret), claimed_key=keys.rsa()))
 
