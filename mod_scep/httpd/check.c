@@ -43,6 +43,15 @@ static int check_ca(server_rec *s, scep_ca_t *ca, apr_pool_t *pconf)
                : OK;
 }
 
+static int ra_mistake(server_rec *s, const scep_ra_entry_t *entry,
+                      const char *err, apr_pool_t *p)
+{
+    return mistake(s, entry->where, "ScepRACertificate",
+                   apr_psprintf(p, "%s with ScepRAKey %s", entry->cert_file,
+                                entry->key_location),
+                   err);
+}
+
 /* Loads the RA's keys and finds out what each certificate is good for. */
 static int check_ra(server_rec *s, scep_profile_t *profile, apr_pool_t *pconf)
 {
@@ -67,16 +76,12 @@ static int check_ra(server_rec *s, scep_profile_t *profile, apr_pool_t *pconf)
                 ? APR_ARRAY_IDX(profile->ra_keys, i, const char *)
                 : entry->cert_file;
         err = mod_scep_keys_load(s, entry->key_location, &entry->key, pconf);
-        if (err) {
-            return mistake(s, entry->where, "ScepRAKey of ScepRACertificate",
-                           entry->cert_file, err);
-        }
+        if (err)
+            return ra_mistake(s, entry, err, pconf);
         err = scep_cert_check_ra(entry->cert, entry->key, profile->ca->chain,
                                  apr_time_now(), &entry->uses, pconf);
-        if (err) {
-            return mistake(s, entry->where, "ScepRACertificate",
-                           entry->cert_file, err);
-        }
+        if (err)
+            return ra_mistake(s, entry, err, pconf);
         pair.cert = entry->cert;
         pair.key = entry->key;
         if ((entry->uses & SCEP_RA_SIGN) && !profile->ra.sign.cert)

@@ -10,14 +10,31 @@
 #include "keys.h"
 #include "profile_directives.h"
 
+static int is_directory(const char *path, apr_pool_t *p)
+{
+    apr_finfo_t info;
+
+    return apr_stat(&info, path, APR_FINFO_TYPE, p) == APR_SUCCESS &&
+           info.filetype == APR_DIR;
+}
+
 static const char *set_state_dir(cmd_parms *cmd, void *dirv, const char *path)
 {
     const char *err = mod_scep_conf_context(cmd, dirv, 0);
+    const char *full = ap_server_root_relative(cmd->temp_pool, path);
+    apr_finfo_t info;
 
     if (err)
         return err;
-    if (!*path || !ap_server_root_relative(cmd->pool, path))
+    if (!*path || !full)
         return mod_scep_conf_error(cmd, "'%s' is no valid path", path);
+    if (apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) == APR_SUCCESS
+            ? info.filetype != APR_DIR
+            : !is_directory(ap_make_dirstr_parent(cmd->temp_pool, full),
+                            cmd->temp_pool))
+        return mod_scep_conf_error(cmd,
+                                   "%s is no directory and cannot become one",
+                                   full);
     mod_scep_conf_get(cmd->server)->state_dir = path;
     return NULL;
 }

@@ -169,7 +169,9 @@ CA_WORDS = [
     "ScepCAChain",
 ]
 SERVER_WORDS = [
-    "ScepStateDir", 'ScepStateDir ""', "ScepChallengeStore",
+    "ScepStateDir", 'ScepStateDir ""', "ScepStateDir nothing/x",
+    "ScepStateDir pki/ra.pem", "ScepStateDir pki/ra.pem/x",
+    "ScepChallengeStore",
     "ScepChallengeStore shm", "ScepChallengeStore shm:", "ScepChallengeStore "
     "shm:x", "ScepChallengeStore shm:x(", "ScepChallengeStore shm:x()",
     "ScepChallengeStore shm:x(0)", "ScepChallengeStore shm:x(-5)",
