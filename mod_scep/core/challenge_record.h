@@ -1,8 +1,8 @@
 /* challenge_record.h - the layout of the challenge table, for its own files
  * SPDX-License-Identifier: Apache-2.0
  *
- * Included by the challenge_*.c files and the benchmark only.  The reasoning
- * is in challenge_table.c.
+ * Included by the challenge_*.c files, their tests and benchmark only.  The
+ * reasoning is in challenge_table.c.
  */
 #ifndef SCEP_CHALLENGE_RECORD_H
 #define SCEP_CHALLENGE_RECORD_H
@@ -251,6 +251,13 @@ void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
  */
 apr_status_t scep_table_take(scep_table_t *table, const uint64_t mac[4],
                              uint32_t now, uint32_t *slot, uint64_t *word);
+
+/** scep_table_issue() after the hashing. */
+apr_status_t scep_table_issue_digests(scep_table_t *table,
+                                      const scep_challenge_spec_t *spec,
+                                      const scep_digests_t *digests,
+                                      uint32_t random,
+                                      char id[SCEP_CHALLENGE_ID_SIZE]);
 
 /* challenge_claim.c */
 

@@ -335,33 +335,44 @@ static apr_status_t publish(scep_table_t *table, uint32_t slot, uint64_t word,
     return APR_EEXIST;
 }
 
-apr_status_t scep_table_issue(scep_table_t *table,
-                              const scep_challenge_spec_t *spec,
-                              apr_uint32_t random,
-                              char id[SCEP_CHALLENGE_ID_SIZE])
+apr_status_t scep_table_issue_digests(scep_table_t *table,
+                                      const scep_challenge_spec_t *spec,
+                                      const scep_digests_t *digests,
+                                      uint32_t random,
+                                      char id[SCEP_CHALLENGE_ID_SIZE])
 {
     uint32_t now = scep_word_seconds(spec->created);
-    scep_digests_t digests;
     scep_record_t record;
     uint32_t slot;
     uint64_t word;
     apr_status_t rv;
 
-    if (!spec->secret || !*spec->secret || !spec->profile ||
-        scep_word_seconds(spec->expires) <= now)
-        return APR_EINVAL;
-    rv = scep_record_digest(table, spec->secret, spec->profile, spec->subject,
-                            spec->sans, spec->device, &digests);
-    if (rv != APR_SUCCESS)
-        return rv;
     scep_table_tidy(table, now);
-    rv = scep_table_take(table, digests.mac, now, &slot, &word);
+    rv = scep_table_take(table, digests->mac, now, &slot, &word);
     if (rv != APR_SUCCESS)
         return rv;
-    scep_record_make(&record, spec, &digests, random);
+    scep_record_make(&record, spec, digests, random);
     scep_record_store(table, slot, &record);
     rv = publish(table, slot, word, &record);
     if (rv == APR_SUCCESS)
         scep_record_id(slot, &record, id);
     return rv;
+}
+
+apr_status_t scep_table_issue(scep_table_t *table,
+                              const scep_challenge_spec_t *spec,
+                              apr_uint32_t random,
+                              char id[SCEP_CHALLENGE_ID_SIZE])
+{
+    scep_digests_t digests;
+    apr_status_t rv;
+
+    if (!spec->secret || !*spec->secret || !spec->profile ||
+        scep_word_seconds(spec->expires) <= scep_word_seconds(spec->created))
+        return APR_EINVAL;
+    rv = scep_record_digest(table, spec->secret, spec->profile, spec->subject,
+                            spec->sans, spec->device, &digests);
+    if (rv != APR_SUCCESS)
+        return rv;
+    return scep_table_issue_digests(table, spec, &digests, random, id);
 }

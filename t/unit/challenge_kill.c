@@ -1,12 +1,11 @@
-/* challenge_kill.c - processes that die over the challenge table
+/* challenge_kill.c - processes that are killed over the challenge table
  * SPDX-License-Identifier: Apache-2.0
  *
- * First, death at every instruction: a child goes through each operation in
- * single steps, and whenever the table has changed, a copy of it is what the
- * child's death at this very instruction would leave behind.  Then, death at
- * random: workers that use one table with all their threads are killed and
+ * Workers that use one table with all their threads are killed at random and
  * replaced for SCEP_KILL_SECONDS (default 20).
  */
+#include "challenge_support.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,267 +13,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <apr_general.h>
-
-#include "../../mod_scep/core/challenge_table.h"
-
-static const unsigned char key[SCEP_TABLE_KEY_LEN] = "a key for tests";
-static apr_pool_t *pool;
-
-#define REQUIRE(condition)                                                    \
-    do {                                                                      \
-        if (!(condition))                                                     \
-            fail(__LINE__, #condition);                                       \
-    } while (0)
-
-static const char *stage = "setup";
-
-static void fail(int line, const char *what)
-{
-    fprintf(stderr, "%s: line %d: %s\n", stage, line, what);
-    kill(0, SIGKILL);
-    abort();
-}
-
-static void *map(size_t octets)
-{
-    void *at = mmap(NULL, octets, PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    REQUIRE(at != MAP_FAILED);
-    return at;
-}
-
-static scep_table_t *open_at(void *mem, apr_uint64_t capacity)
-{
-    scep_table_t *table;
-    const char *error;
-
-    REQUIRE(scep_table_open(&table, mem, scep_table_size(capacity), key,
-                            &error, pool) == APR_SUCCESS);
-    scep_table_attach(table, getpid());
-    return table;
-}
-
-static void name_secret(char secret[40], const char *kind, unsigned int n)
-{
-    snprintf(secret, 40, "%s-%u", kind, n);
-}
-
-static apr_status_t issue(scep_table_t *table, const char *kind,
-                          unsigned int n, apr_time_t now, int ttl,
-                          char id[SCEP_CHALLENGE_ID_SIZE])
-{
-    char secret[40];
-    scep_challenge_spec_t spec = { .secret = secret,
-                                   .profile = "p",
-                                   .subject = "CN=device",
-                                   .created = now,
-                                   .expires = now + apr_time_from_sec(ttl) };
-
-    name_secret(secret, kind, n);
-    return scep_table_issue(table, &spec, n, id);
-}
-
-static scep_challenge_outcome_t take(scep_table_t *table, const char *kind,
-                                     unsigned int n, apr_time_t now,
-                                     scep_challenge_claim_t *claim)
-{
-    static const scep_challenge_facts_t facts = { .profile = "p",
-                                                  .subject = "CN=device",
-                                                  .sans = "" };
-    char secret[40];
-
-    name_secret(secret, kind, n);
-    return scep_table_claim(table, secret, &facts, now, apr_time_from_sec(1),
-                            claim);
-}
-
-static int nobody_lives(pid_t pid)
-{
-    (void)pid;
-    return 0;
-}
-
-static int process_lives(pid_t pid)
-{
-    return kill(pid, 0) == 0 || errno != ESRCH;
-}
-
-/* ------------------------------------------------------------------ */
-/* Death at every instruction                                           */
-
-#define SMALL 6
-#define BYSTANDERS 3
-#define NOW apr_time_from_sec(1800000000)
-#define LATER (NOW + apr_time_from_sec(5))
-
-static scep_challenge_claim_t victim_claim;
-static char victim_id[SCEP_CHALLENGE_ID_SIZE];
-
-/** One operation on the challenge "v"; the states it may leave. */
-typedef struct operation_t {
-    const char *name;
-    int issued, claimed; /* what "v" is beforehand */
-    void (*act)(scep_table_t *table);
-    /* what a claim later may say, before the operation and after it */
-    scep_challenge_outcome_t before, after;
-} operation_t;
-
-static void act_issue(scep_table_t *table)
-{
-    (void)issue(table, "v", 0, NOW, 100, victim_id);
-}
-
-static void act_claim(scep_table_t *table)
-{
-    (void)take(table, "v", 0, NOW, &victim_claim);
-}
-
-static void act_commit(scep_table_t *table)
-{
-    (void)scep_table_commit(table, &victim_claim);
-}
-
-static void act_release(scep_table_t *table)
-{
-    (void)scep_table_release(table, &victim_claim);
-}
-
-static void act_revoke(scep_table_t *table)
-{
-    (void)scep_table_revoke(table, victim_id, NOW);
-}
-
-static void act_sweep(scep_table_t *table)
-{
-    scep_table_sweep(table, NOW + apr_time_from_sec(2), nobody_lives);
-}
-
-static const operation_t operations[] = {
-    { "issue", 0, 0, act_issue, SCEP_CHALLENGE_NOT_FOUND,
-      SCEP_CHALLENGE_CLAIMED },
-    { "issue a used secret", 1, 0, act_issue, SCEP_CHALLENGE_CLAIMED,
-      SCEP_CHALLENGE_CLAIMED },
-    { "claim", 1, 0, act_claim, SCEP_CHALLENGE_CLAIMED,
-      SCEP_CHALLENGE_CLAIMED },
-    { "commit", 1, 1, act_commit, SCEP_CHALLENGE_CLAIMED,
-      SCEP_CHALLENGE_SPENT },
-    { "release", 1, 1, act_release, SCEP_CHALLENGE_CLAIMED,
-      SCEP_CHALLENGE_CLAIMED },
-    { "revoke", 1, 0, act_revoke, SCEP_CHALLENGE_CLAIMED,
-      SCEP_CHALLENGE_REVOKED },
-    { "sweep", 1, 0, act_sweep, SCEP_CHALLENGE_CLAIMED,
-      SCEP_CHALLENGE_CLAIMED },
-};
-
-/** Requires that what a death left is whole, and uses it up. */
-static void examine(const operation_t *op, void *remains)
-{
-    scep_table_t *table = open_at(remains, SMALL);
-    scep_challenge_claim_t claim;
-    scep_challenge_stats_t stats;
-    scep_challenge_outcome_t outcome;
-    char id[SCEP_CHALLENGE_ID_SIZE];
-    unsigned int room;
-
-    scep_table_sweep(table, LATER, nobody_lives);
-    outcome = take(table, "v", 0, LATER, &claim);
-    REQUIRE(outcome == op->before || outcome == op->after);
-    for (unsigned int n = 0; n < BYSTANDERS; n++)
-        REQUIRE(take(table, "b", n, LATER, &claim) == SCEP_CHALLENGE_CLAIMED);
-    scep_table_stats(table, LATER, &stats);
-    REQUIRE(stats.live ==
-            BYSTANDERS + (outcome == SCEP_CHALLENGE_CLAIMED ? 1 : 0));
-    room = SMALL - (unsigned int)stats.live;
-    for (unsigned int n = 0; n < room; n++)
-        REQUIRE(issue(table, "f", n, LATER, 100, id) == APR_SUCCESS);
-    REQUIRE(issue(table, "f", room, LATER, 100, id) == APR_ENOSPC);
-}
-
-/** A table with bystanders, one that expires, some that are spent. */
-static void furnish(const operation_t *op, void *mem)
-{
-    scep_table_t *table;
-    scep_challenge_claim_t claim;
-    char id[SCEP_CHALLENGE_ID_SIZE];
-
-    REQUIRE(scep_table_format(mem, scep_table_size(SMALL), SMALL, key, pool) ==
-            APR_SUCCESS);
-    table = open_at(mem, SMALL);
-    for (unsigned int n = 0; n < 40; n++) {
-        REQUIRE(issue(table, "s", n, NOW, 100, id) == APR_SUCCESS);
-        REQUIRE(take(table, "s", n, NOW, &claim) == SCEP_CHALLENGE_CLAIMED);
-        REQUIRE(scep_table_commit(table, &claim) == APR_SUCCESS);
-    }
-    for (unsigned int n = 0; n < BYSTANDERS; n++)
-        REQUIRE(issue(table, "b", n, NOW, 100, id) == APR_SUCCESS);
-    REQUIRE(issue(table, "e", 0, NOW, 1, id) == APR_SUCCESS);
-    if (op->issued)
-        act_issue(table);
-    if (op->claimed)
-        act_claim(table);
-}
-
-static void step_through(const operation_t *op, apr_pool_t *parent)
-{
-    size_t size = scep_table_size(SMALL);
-    void *mem = map(size);
-    char *last = calloc(1, size), *remains = map(size);
-    unsigned long steps = 0, states = 0;
-    pid_t child;
-    int status;
-
-    stage = op->name;
-    furnish(op, mem);
-    child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        scep_table_t *table = open_at(mem, SMALL);
-
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(1);
-        raise(SIGSTOP);
-        op->act(table);
-        raise(SIGSTOP);
-        _exit(0);
-    }
-    REQUIRE(waitpid(child, &status, 0) == child && WIFSTOPPED(status));
-    do {
-        if (memcmp(last, mem, size) != 0) {
-            apr_pool_create(&pool, parent);
-            memcpy(last, mem, size);
-            memcpy(remains, mem, size);
-            examine(op, remains);
-            apr_pool_destroy(pool);
-            pool = parent;
-            states++;
-        }
-        REQUIRE(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);
-        REQUIRE(waitpid(child, &status, 0) == child && WIFSTOPPED(status));
-        steps++;
-    } while (WSTOPSIG(status) == SIGTRAP);
-    REQUIRE(WSTOPSIG(status) == SIGSTOP);
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-    REQUIRE(states > 1);
-    printf("%s: whole after each of %lu instructions, %lu states\n", op->name,
-           steps, states);
-    munmap(mem, size);
-    munmap(remains, size);
-    free(last);
-}
-
-/* ------------------------------------------------------------------ */
-/* Death at random                                                      */
 
 #define CAPACITY 2000
 #define UNTOUCHED 500
@@ -296,6 +38,11 @@ typedef struct shared_t {
 static shared_t *shared;
 static scep_table_t *busy_table;
 
+static int process_lives(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
 /** Notes what became of a secret; each may get one fate, once. */
 static void note(unsigned int n, unsigned char fate)
 {
@@ -315,7 +62,7 @@ static void use_challenge(unsigned int *seed)
 
     scep_challenge_claim_t claim;
 
-    switch (take(busy_table, "w", n, apr_time_now(), &claim)) {
+    switch (test_claim(busy_table, "w", n, apr_time_now(), &claim)) {
     case SCEP_CHALLENGE_CLAIMED:
         if (rand_r(seed) % 4 == 0)
             (void)scep_table_release(busy_table, &claim);
@@ -342,8 +89,8 @@ static void issue_challenge(unsigned int *seed)
 
     if (n >= SECRETS)
         return;
-    if (issue(busy_table, "w", n, apr_time_now(), 1 + rand_r(seed) % 3, id) ==
-        APR_SUCCESS)
+    if (test_issue(busy_table, "w", n, apr_time_now(), 1 + rand_r(seed) % 3,
+                   id) == APR_SUCCESS)
         shared->ids[shared->issued++ % RECENT] = strtoull(id, NULL, 16);
 }
 
@@ -442,34 +189,36 @@ static unsigned long massacre(pid_t workers[WORKERS], int seconds)
 static void kill_at_random(int seconds)
 {
     size_t size = scep_table_size(CAPACITY);
-    void *mem = map(size);
+    void *mem = test_map(size);
     pid_t workers[WORKERS];
     apr_time_t now = apr_time_now();
     scep_challenge_claim_t claim;
     char id[SCEP_CHALLENGE_ID_SIZE];
     unsigned long kills;
 
-    stage = "random";
-    shared = map(sizeof(*shared));
-    REQUIRE(scep_table_format(mem, size, CAPACITY, key, pool) == APR_SUCCESS);
-    busy_table = open_at(mem, CAPACITY);
+    test_stage = "random";
+    shared = test_map(sizeof(*shared));
+    test_format(mem, CAPACITY);
+    busy_table = test_open(mem, CAPACITY);
     for (unsigned int n = 0; n < UNTOUCHED; n++)
-        REQUIRE(issue(busy_table, "u", n, now, 100000, id) == APR_SUCCESS);
+        REQUIRE(test_issue(busy_table, "u", n, now, 100000, id) ==
+                APR_SUCCESS);
     srand((unsigned int)getpid());
     for (int w = 0; w < WORKERS; w++)
         workers[w] = start_worker();
     kills = massacre(workers, seconds);
 
     now = apr_time_now() + apr_time_from_sec(10);
-    scep_table_sweep(busy_table, now, nobody_lives);
+    scep_table_sweep(busy_table, now, test_nobody_lives);
     for (unsigned int n = 0; n < CAPACITY - UNTOUCHED; n++)
-        REQUIRE(issue(busy_table, "f", n, now, 100, id) == APR_SUCCESS);
-    REQUIRE(issue(busy_table, "f", CAPACITY, now, 100, id) == APR_ENOSPC);
+        REQUIRE(test_issue(busy_table, "f", n, now, 100, id) == APR_SUCCESS);
+    REQUIRE(test_issue(busy_table, "f", CAPACITY, now, 100, id) == APR_ENOSPC);
     for (unsigned int n = 0; n < UNTOUCHED; n++) {
-        REQUIRE(take(busy_table, "u", n, now, &claim) ==
+        REQUIRE(test_claim(busy_table, "u", n, now, &claim) ==
                 SCEP_CHALLENGE_CLAIMED);
         REQUIRE(scep_table_commit(busy_table, &claim) == APR_SUCCESS);
-        REQUIRE(take(busy_table, "u", n, now, &claim) == SCEP_CHALLENGE_SPENT);
+        REQUIRE(test_claim(busy_table, "u", n, now, &claim) ==
+                SCEP_CHALLENGE_SPENT);
     }
     printf("random: %lu processes killed in %d s over %lu calls; %lu "
            "challenges granted, none twice\n",
@@ -481,19 +230,9 @@ static void kill_at_random(int seconds)
 int main(void)
 {
     const char *seconds = getenv("SCEP_KILL_SECONDS");
-    const char *preload = getenv("LD_PRELOAD");
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    /* a failure ends the workers too: they are its process group */
-    setpgid(0, 0);
-    REQUIRE(apr_initialize() == APR_SUCCESS);
-    REQUIRE(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    /* under Valgrind the steps would be Valgrind's own */
-    if (!preload || !strstr(preload, "vgpreload"))
-        for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
-            step_through(&operations[i], pool);
+    test_start();
     kill_at_random(seconds ? atoi(seconds) : 20);
-    apr_pool_destroy(pool);
-    apr_terminate();
+    test_end();
     return 0;
 }

@@ -72,7 +72,11 @@ TESTS += %D%/check_der
 %C%_check_der_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_der_LDADD = libscepcore.la $(CHECK_LIBS)
 
-check_PROGRAMS += %D%/challenge_kill
-TESTS += %D%/challenge_kill
-%C%_challenge_kill_SOURCES = %D%/challenge_kill.c
+check_PROGRAMS += %D%/challenge_step %D%/challenge_kill
+TESTS += %D%/challenge_step %D%/challenge_kill
+%C%_challenge_step_SOURCES = %D%/challenge_step.c \
+	%D%/challenge_support.c %D%/challenge_support.h
+%C%_challenge_step_LDADD = libscepcore.la
+%C%_challenge_kill_SOURCES = %D%/challenge_kill.c \
+	%D%/challenge_support.c %D%/challenge_support.h
 %C%_challenge_kill_LDADD = libscepcore.la
