@@ -375,13 +375,6 @@ def test_a_table_that_is_cut_off_is_refused(own):
     own.refuses_to_start("cut|short|size|smaller|truncated")
 
 
-@pytest.mark.parametrize("path", ["pki/ca.pem", "no/such/parent", "pki/ca.pem"
-                                  "/below"])
-def test_a_state_directory_that_cannot_be_made(make_server, path):
-    server = make_server("ScepStateDir %s\n" % path, start=False)
-    assert server.refuses_to_start(path)
-
-
 # ----------------------------------------------------------------- capacity
 
 def test_full_is_507_and_nothing_live_is_evicted(make_server, keys):

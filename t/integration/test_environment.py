@@ -76,6 +76,19 @@ MaxKeepAliveRequests 0
     SetInputFilter DEFLATE
     DeflateInflateRatioLimit 100000
 </Location>
+LoadModule proxy_module modules/mod_proxy.so
+LoadModule proxy_http_module modules/mod_proxy_http.so
+<Location "/front">
+    ProxyPass "http://127.0.0.1:${SANDBOX_PORT}/cgi-bin/pkiclient.exe"
+    Require all granted
+</Location>
+LoadModule remoteip_module modules/mod_remoteip.so
+RemoteIPHeader X-Forwarded-For
+RemoteIPInternalProxy 127.0.0.1
+<Location "/remote-admin">
+    SetHandler scep-admin
+    Require ip 192.0.2.0/24
+</Location>
 CacheRoot "@DIR@/cache"
 CacheEnable disk "/cached"
 CacheDefaultExpire 3600
@@ -277,6 +290,28 @@ def test_mod_cache_keeps_no_answer(rich, keys):
     rich.log.expect("SCEP0103")
     second = endpoint.get(query)
     assert endpoint.read(second, message).status == FAILURE
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_behind_a_reverse_proxy(rich, try_at, keys, method):
+    for _ in range(3):
+        try_at(rich.base + "/front/x", method=method).check_issued(keys.rsa())
+    # raw + and / as macOS has them
+    assert scepclient.request(
+        rich.base + "/front?operation=GetCACert&message=a+b/c").status == 200
+
+
+def test_mod_remoteip_names_the_requester(rich):
+    answer = scepclient.request(
+        rich.base + "/remote-admin/challenges", "POST",
+        json.dumps({"profile": "default"}),
+        {"Content-Type": "application/json", "X-Forwarded-For": "192.0.2.7"})
+    assert answer.status == 201
+    found = json.loads(answer.body)
+    rich.secrets.add(found["challenge"])
+    row, = [row for row in rich.listing()["challenges"]
+            if row["id"] == found["id"]]
+    assert row["requester"] == "192.0.2.7"
 
 
 def test_c12_mod_dir_and_mod_mime_keep_away(rich):
