@@ -177,6 +177,7 @@ static pid_t start_child(void *mem, int (*act)(scep_table_t *), int *answer)
         _exit(0);
     }
     REQUIRE(waitpid(child, &status, 0) == child && WIFSTOPPED(status));
+    REQUIRE(ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_EXITKILL) == 0);
     return child;
 }
 
