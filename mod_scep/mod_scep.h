@@ -92,7 +92,9 @@ typedef struct scep_ca_result_t {
     /** REJECTED: the fault lies with the device's request and not with the
      * gateway's configuration, so its challenge is spent */
     int device_fault;
-    const char *reason; /**< for the log: what happened, no secret in it */
+    /** for the log: what happened, no secret in it.  ISSUED: what was done
+     * otherwise than asked, or NULL */
+    const char *reason;
 } scep_ca_result_t;
 
 /** What check learns from, and may load into, one configured CA. */

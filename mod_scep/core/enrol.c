@@ -182,6 +182,7 @@ static int judge(enrol_t *enrol, scep_ca_result_t *result)
 
     switch (result->outcome) {
     case SCEP_CA_ISSUED:
+        enrol->answer->remark = result->reason;
         fault =
             result->certificate
                 ? scep_cert_check_issued(result->certificate, enrol->csr->spki,

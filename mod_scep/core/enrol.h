@@ -45,6 +45,7 @@ typedef struct scep_enrol_answer_t {
     const char *sans;        /**< for the log, or NULL */
     const char *verified_by; /**< id of what granted it, or NULL */
     const char *dropped;     /**< extensions left out, or NULL */
+    const char *remark; /**< what the CA did otherwise than asked, or NULL */
 } scep_enrol_answer_t;
 
 /**

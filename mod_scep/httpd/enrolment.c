@@ -126,12 +126,14 @@ static void log_issued(request_rec *r, const scep_profile_t *profile,
         APLOG_MARK, APLOG_INFO, 0, r,
         SCEPLOGNO(0100) "certificate %s issued: profile %s, CA %s, subject "
                         "\"%s\", SAN \"%s\", challenge %s, transaction "
-                        "\"%s\"%s%s",
+                        "\"%s\"%s%s%s%s",
         serial_text(answer->certificate, r->pool), profile->name,
         profile->ca->name, shown(r, answer->subject), shown(r, answer->sans),
         or_dash(answer->verified_by), shown(r, message->transaction_id),
         answer->dropped ? ", left out: " : "",
-        answer->dropped ? shown(r, answer->dropped) : "");
+        answer->dropped ? shown(r, answer->dropped) : "",
+        answer->remark ? ", the CA: " : "",
+        answer->remark ? shown(r, answer->remark) : "");
 }
 
 /* One line an outcome.  What the administrator must see is not info. */

@@ -172,19 +172,28 @@ static EVP_PKEY *store_load(const char *location, UI_METHOD *ui,
     return key;
 }
 
-/* What stands in a file that others can read is no secret. */
-static void warn_if_readable(server_rec *s, const char *file, apr_pool_t *p)
+/* OpenSSL's words for a file that is not there help nobody.  And what others
+ * can read is no secret. */
+static const char *check_file(server_rec *s, const char *file, apr_pool_t *p)
 {
     apr_finfo_t info;
+    apr_file_t *handle;
+    char reason[120];
+    apr_status_t rv =
+        apr_file_open(&handle, file, APR_READ, APR_OS_DEFAULT, p);
 
-    if (apr_stat(&info, file, APR_FINFO_PROT, p) == APR_SUCCESS &&
+    if (rv != APR_SUCCESS)
+        return apr_psprintf(p, "cannot open %s: %s", file,
+                            apr_strerror(rv, reason, sizeof(reason)));
+    if (apr_file_info_get(&info, APR_FINFO_PROT, handle) == APR_SUCCESS &&
         (info.protection &
-         (APR_FPROT_WREAD | APR_FPROT_GWRITE | APR_FPROT_WWRITE))) {
+         (APR_FPROT_WREAD | APR_FPROT_GWRITE | APR_FPROT_WWRITE)))
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      SCEPLOGNO(0020) "private key %s can be read or changed "
                                      "by others: chmod 600 it",
                      file);
-    }
+    apr_file_close(handle);
+    return NULL;
 }
 
 const char *mod_scep_keys_load(server_rec *s, const char *location,
@@ -201,7 +210,9 @@ const char *mod_scep_keys_load(server_rec *s, const char *location,
         if (!location)
             return "the path is not valid";
         request.location = location;
-        warn_if_readable(s, location, p);
+        errors = check_file(s, location, p);
+        if (errors)
+            return errors;
     }
     ui = UI_UTIL_wrap_read_pem_callback(phrase_callback, 0);
     if (!ui)

@@ -74,6 +74,7 @@ CAS = """\
 <ScepProfile extra>
     ScepCA extra
     ScepRACertificate {pki}/both.pem
+    ScepValidity 9000d
 </ScepProfile>
 <ScepProfile lone>
     ScepCA lone

@@ -99,7 +99,8 @@ def test_never_longer_than_the_ca(issue, server):
     """The extra CA of the tests ends in ten years, its RA in 30 days."""
     chain = server.endpoint("extra").identity.chain
     ca = x509.load_der_x509_certificate(chain[0])
-    assert issue("extra").cert.not_valid_after <= ca.not_valid_after
+    assert issue("extra").cert.not_valid_after == ca.not_valid_after
+    assert "the CA: the lifetime is cut to the CA's own" in server.log.raw()
 
 
 def test_key_usage_by_default(issue):

@@ -213,12 +213,16 @@ static void free_keys(void)
 START_TEST(issued_is_success_and_spends)
 {
     scep_enrol_answer_t answer;
-    scep_result_t res = run(&answer);
+    scep_result_t res;
+
+    world.answer.reason = "cut";
+    res = run(&answer);
 
     ck_assert_msg(res.reason == SCEP_REASON_NONE, "%s", res.detail);
     ck_assert_int_eq(res.status, SCEP_STATUS_SUCCESS);
     ck_assert_ptr_eq(answer.certificate, world.answer.certificate);
     ck_assert_str_eq(answer.verified_by, "0123456789abcdef");
+    ck_assert_str_eq(answer.remark, "cut");
     ck_assert_str_eq(world.challenge, "SECRET");
     ck_assert_str_eq(world.facts.profile, "default");
     ck_assert_int_eq(world.spent, 1);
