@@ -94,13 +94,6 @@ LOCATION = """\
 OTHER = """\
 LimitRequestLine 16384
 LogLevel warn scep:trace8 scep_ca_openssl:trace8
-LoadModule headers_module modules/mod_headers.so
-LoadModule setenvif_module modules/mod_setenvif.so
-LogFormat "status=%{scep-status}e reason=%{scep-reason}e \
-fail=%{scep-fail-info}e tid=%{scep-transaction-id}e \
-type=%{scep-message-type}e profile=%{scep-profile}e \
-serial=%{scep-serial}e http=%>s" scepenv
-CustomLog environment.log scepenv
 <Location "/scep">
     SetHandler scep
     ScepProfile default
