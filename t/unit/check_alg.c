@@ -12,6 +12,7 @@
 #include "alg.h"
 #include "oid.h"
 #include "support.h"
+#include "run.h"
 
 static apr_pool_t *pool;
 
@@ -253,11 +254,5 @@ static Suite *alg_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(alg_suite());
-    int bad;
-
-    srunner_run_all(runner, CK_ENV);
-    bad = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(alg_suite());
 }

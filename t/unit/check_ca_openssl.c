@@ -13,6 +13,7 @@
 #include <openssl/rand.h>
 
 #include "../../ca-connectors/openssl/issue.h"
+#include "run.h"
 
 #define DAY apr_time_from_sec(86400)
 
@@ -962,11 +963,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite());
 }

@@ -13,6 +13,7 @@
 
 #include "cert.h"
 #include "support.h"
+#include "run.h"
 
 #define CA_USAGE "critical,keyCertSign,cRLSign"
 #define RA_USAGE "digitalSignature,keyEncipherment"
@@ -584,8 +585,6 @@ int main(void)
 {
     Suite *suite = suite_create("cert");
     TCase *tcase = tcase_create("cert");
-    SRunner *runner;
-    int failed;
 
     tcase_add_unchecked_fixture(tcase, setup_certs, free_certs);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -607,9 +606,5 @@ int main(void)
     tcase_add_test(tcase, r12_scepstandard_only_with_aes_and_sha256);
     tcase_add_test(tcase, c16_the_list_can_be_edited);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 #include <check.h>
 
 #include "../../mod_scep/core/challenge_table.h"
+#include "run.h"
 
 #define PROCESSES 4
 #define THREADS 16 /* in each process */
@@ -320,8 +321,6 @@ int main(void)
 {
     Suite *suite = suite_create("challenge_race");
     TCase *tc = tcase_create("race");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 1200);
@@ -330,9 +329,5 @@ int main(void)
     tcase_add_test(tc, a_crowd_that_issues_fills_the_table_exactly);
     tcase_add_test(tc, of_those_who_issue_one_secret_at_most_one_succeeds);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 
 #include "../../mod_scep/core/challenge_record.h"
+#include "run.h"
 
 #define T0 1800000000
 #define LEASE apr_time_from_sec(60)
@@ -1200,11 +1201,5 @@ static Suite *table_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(table_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(table_suite());
 }

@@ -16,6 +16,7 @@
 #include "csr.h"
 #include "name.h"
 #include "support.h"
+#include "run.h"
 
 typedef struct {
     const unsigned char *data;
@@ -760,8 +761,6 @@ int main(void)
 {
     Suite *suite = suite_create("csr");
     TCase *tcase = tcase_create("csr");
-    SRunner *runner;
-    int failed;
 
     tcase_add_unchecked_fixture(tcase, setup_keys, free_keys);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -795,9 +794,5 @@ int main(void)
     tcase_add_test(tcase, issue2_a_request_cut_off_anywhere_is_no_pkcs10);
     tcase_add_test(tcase, issue2_no_changed_octet_does_harm);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "der.h"
 #include "support.h"
+#include "run.h"
 
 static apr_pool_t *pool;
 
@@ -260,11 +261,5 @@ static Suite *der_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(der_suite());
-    int bad;
-
-    srunner_run_all(runner, CK_ENV);
-    bad = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(der_suite());
 }

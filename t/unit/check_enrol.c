@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 
 #include "enrol.h"
+#include "run.h"
 
 #define NOW apr_time_from_sec(1800000000)
 
@@ -534,14 +535,5 @@ static Suite *enrol_suite(void)
 
 int main(void)
 {
-    SRunner *runner;
-    int failed;
-
-    apr_initialize();
-    runner = srunner_create(enrol_suite());
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(enrol_suite());
 }

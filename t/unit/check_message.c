@@ -14,6 +14,7 @@
 
 #include "message.h"
 #include "support.h"
+#include "run.h"
 
 #define ALL_DIGESTS (SCEP_DIGESTS_DEFAULT | SCEP_DIGESTS_LEGACY)
 #define ALL_CIPHERS (SCEP_CIPHERS_DEFAULT | SCEP_CIPHERS_LEGACY)
@@ -1067,11 +1068,5 @@ static Suite *message_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(message_suite());
-    int bad;
-
-    srunner_run_all(runner, CK_ENV);
-    bad = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(message_suite());
 }

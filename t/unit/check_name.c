@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "name.h"
+#include "run.h"
 
 static apr_pool_t *pool;
 
@@ -503,8 +504,6 @@ int main(void)
 {
     Suite *suite = suite_create("name");
     TCase *tcase = tcase_create("name");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, q21_every_string_type_gives_the_same_text);
@@ -526,9 +525,5 @@ int main(void)
     tcase_add_test(tcase, issue2_a_wrong_word_is_named);
     tcase_add_test(tcase, issue2_types_of_san_by_name);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "policy.h"
 #include "support.h"
+#include "run.h"
 
 static apr_pool_t *shared, *pool;
 static EVP_PKEY *rsa, *small, *ec;
@@ -292,8 +293,6 @@ int main(void)
 {
     Suite *suite = suite_create("policy");
     TCase *tcase = tcase_create("policy");
-    SRunner *runner;
-    int failed;
 
     tcase_add_unchecked_fixture(tcase, setup_keys, NULL);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -309,9 +308,5 @@ int main(void)
     tcase_add_test(tcase, issue2_other_extensions_are_named_or_refused);
     tcase_add_test(tcase, issue2_a_subject_that_is_no_text_is_refused);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 
 #include "query.h"
+#include "run.h"
 
 static apr_pool_t *pool;
 static scep_result_t res;
@@ -245,8 +246,6 @@ int main(void)
 {
     Suite *suite = suite_create("query");
     TCase *tcase = tcase_create("query");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, c02_operations_are_matched_case_sensitively);
@@ -260,9 +259,5 @@ int main(void)
     tcase_add_test(tcase, c08_a_message_over_the_limit_is_414);
     tcase_add_test(tcase, c03_all_lengths_and_octets_come_back);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

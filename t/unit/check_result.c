@@ -9,6 +9,7 @@
 
 #include "result.h"
 #include "support.h"
+#include "run.h"
 
 static apr_pool_t *pool;
 
@@ -127,11 +128,5 @@ static Suite *result_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(result_suite());
-    int bad;
-
-    srunner_run_all(runner, CK_ENV);
-    bad = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(result_suite());
 }

@@ -1,76 +1,80 @@
 # tests.mk - what make needs to know of this directory
 # SPDX-License-Identifier: Apache-2.0
 
+check_LTLIBRARIES += libunit.la
+libunit_la_SOURCES = %D%/run.c %D%/run.h %D%/support.c %D%/support.h
+libunit_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+libunit_la_LIBADD = $(CHECK_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+
 check_PROGRAMS += %D%/check_ca_openssl
 TESTS += %D%/check_ca_openssl
 %C%_check_ca_openssl_SOURCES = %D%/check_ca_openssl.c
 %C%_check_ca_openssl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_ca_openssl_LDADD = libscepissue.la $(CHECK_LIBS) \
-	$(OPENSSL_LIBS) $(APR_LIBS)
+%C%_check_ca_openssl_LDADD = libscepissue.la libunit.la
 
 check_PROGRAMS += %D%/check_enrol
 TESTS += %D%/check_enrol
 %C%_check_enrol_SOURCES = %D%/check_enrol.c
 %C%_check_enrol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_enrol_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_enrol_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_query
 TESTS += %D%/check_query
 %C%_check_query_SOURCES = %D%/check_query.c
 %C%_check_query_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_query_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_query_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_name
 TESTS += %D%/check_name
 %C%_check_name_SOURCES = %D%/check_name.c
 %C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_name_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_name_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_csr
 TESTS += %D%/check_csr
-%C%_check_csr_SOURCES = %D%/check_csr.c %D%/support.c %D%/support.h
+%C%_check_csr_SOURCES = %D%/check_csr.c
 %C%_check_csr_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_csr_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_csr_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_policy
 TESTS += %D%/check_policy
-%C%_check_policy_SOURCES = %D%/check_policy.c %D%/support.c %D%/support.h
+%C%_check_policy_SOURCES = %D%/check_policy.c
 %C%_check_policy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_policy_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_policy_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_cert
 TESTS += %D%/check_cert
-%C%_check_cert_SOURCES = %D%/check_cert.c %D%/support.c %D%/support.h
+%C%_check_cert_SOURCES = %D%/check_cert.c
 %C%_check_cert_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_cert_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_cert_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_result %D%/check_alg %D%/check_message
 TESTS += %D%/check_result %D%/check_alg %D%/check_message
-%C%_check_result_SOURCES = %D%/check_result.c %D%/support.c %D%/support.h
+%C%_check_result_SOURCES = %D%/check_result.c
 %C%_check_result_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_result_LDADD = libscepcore.la $(CHECK_LIBS)
-%C%_check_alg_SOURCES = %D%/check_alg.c %D%/support.c %D%/support.h
+%C%_check_result_LDADD = libunit.la libscepcore.la
+%C%_check_alg_SOURCES = %D%/check_alg.c
 %C%_check_alg_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_alg_LDADD = libscepcore.la $(CHECK_LIBS)
-%C%_check_message_SOURCES = %D%/check_message.c %D%/support.c %D%/support.h
+%C%_check_alg_LDADD = libunit.la libscepcore.la
+%C%_check_message_SOURCES = %D%/check_message.c
 %C%_check_message_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_message_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_message_LDADD = libunit.la libscepcore.la
 EXTRA_DIST += t/data
 
 check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_race
 TESTS += %D%/check_challenge_table %D%/check_challenge_race
 %C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c
 %C%_check_challenge_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_challenge_table_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_challenge_table_LDADD = libunit.la libscepcore.la
 %C%_check_challenge_race_SOURCES = %D%/check_challenge_race.c
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_challenge_race_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_challenge_race_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/check_der
 TESTS += %D%/check_der
-%C%_check_der_SOURCES = %D%/check_der.c %D%/support.c %D%/support.h
+%C%_check_der_SOURCES = %D%/check_der.c
 %C%_check_der_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-%C%_check_der_LDADD = libscepcore.la $(CHECK_LIBS)
+%C%_check_der_LDADD = libunit.la libscepcore.la
 
 check_PROGRAMS += %D%/challenge_step %D%/challenge_kill
 TESTS += %D%/challenge_step %D%/challenge_kill
