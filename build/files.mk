@@ -38,3 +38,4 @@ check-valgrind: all
 
 clean-local:
 	rm -rf _asan _valgrind
+	find . -name '*.junit.xml' -exec rm -f {} +
