@@ -533,47 +533,6 @@ def test_many_reloads_leak_no_segments_or_descriptors(make_server):
     assert (descriptors(), mappings()) == before
 
 
-def test_pass_phrase_by_program_outlives_a_graceful(make_server, keys):
-    server = make_server(start=False, bare=True)
-    program = server.dir / "dialog"
-    program.write_text("#!/bin/sh\necho \"$1\" >> %s/asked\necho phrase\n"
-                       % server.dir)
-    program.chmod(0o755)
-    server.lines = "ScepPassPhraseDialog exec:%s\n" % program + GOOD.replace(
-        RAKEY, "ScepRAKey pki/locked.key") + (
-            '<Location "/scep">\nRequire all granted\n</Location>\n')
-    sandbox.make_pki(server.dir)
-    key = configuration.serialization.load_pem_private_key(
-        (server.dir / "pki" / "ra.key").read_bytes(), None)
-    configuration.write_key(server.dir / "pki" / "locked.key", key, b"phrase")
-    server.start()
-    assert server.endpoint(path="/scep").caps()
-    for _ in range(2):
-        server.reload()
-        time.sleep(0.2)
-        assert server.endpoint(path="/scep").caps()
-    asked = (server.dir / "asked").read_text()
-    assert "locked.key" in asked
-    assert "phrase" not in server.log.path.read_text().replace(
-        "ScepPassPhraseDialog", "")
-
-
-def test_wrong_pass_phrase_is_told(make_server, keys):
-    server = make_server(start=False, bare=True)
-    program = server.dir / "dialog"
-    program.write_text("#!/bin/sh\necho wrong\n")
-    program.chmod(0o755)
-    server.lines = "ScepPassPhraseDialog exec:%s\n" % program + GOOD.replace(
-        RAKEY, "ScepRAKey pki/locked.key")
-    sandbox.make_pki(server.dir)
-    key = configuration.serialization.load_pem_private_key(
-        (server.dir / "pki" / "ra.key").read_bytes(), None)
-    configuration.write_key(server.dir / "pki" / "locked.key", key, b"phrase")
-    done = server.start(check=False)
-    assert done.returncode != 0
-    assert re.search("locked.key.*pass phrase", done.stdout + done.stderr)
-
-
 VHOSTS = """\
 <VirtualHost 127.0.0.1:@PORT@>
     ServerName first.example

@@ -10,6 +10,7 @@ integration_tests = \
 	%D%/test_environment.py \
 	%D%/test_http.py \
 	%D%/test_local_ca.py \
+	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_sandbox.py
 EXTRA_DIST += $(integration_tests) \
