@@ -112,28 +112,25 @@ apr_status_t scep_alg_create(scep_alg_t **alg, int legacy, apr_pool_t *p)
 static const method_t *by_name(const method_t *list, size_t n,
                                const char *name)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (strcasecmp(list[i].name, name) == 0)
             return &list[i];
-    }
     return NULL;
 }
 
 static const method_t *by_nid(const method_t *list, size_t n, int nid)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (list[i].nid == nid)
             return &list[i];
-    }
     return NULL;
 }
 
 static const method_t *by_bit(const method_t *list, size_t n, unsigned int bit)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (list[i].bit == bit)
             return &list[i];
-    }
     return NULL;
 }
 

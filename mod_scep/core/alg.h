@@ -26,10 +26,10 @@ typedef enum {
     SCEP_CIPHER_AES256 = 1 << 4
 } scep_cipher_t;
 
-#define SCEP_DIGESTS_DEFAULT \
+#define SCEP_DIGESTS_DEFAULT                                                  \
     (SCEP_DIGEST_SHA256 | SCEP_DIGEST_SHA384 | SCEP_DIGEST_SHA512)
 #define SCEP_DIGESTS_LEGACY (SCEP_DIGEST_MD5 | SCEP_DIGEST_SHA1)
-#define SCEP_CIPHERS_DEFAULT \
+#define SCEP_CIPHERS_DEFAULT                                                  \
     (SCEP_CIPHER_AES128 | SCEP_CIPHER_AES192 | SCEP_CIPHER_AES256)
 #define SCEP_CIPHERS_LEGACY (SCEP_CIPHER_DES | SCEP_CIPHER_DES3)
 
@@ -71,16 +71,18 @@ EVP_PKEY *scep_alg_key_decode(const unsigned char *spki, apr_size_t len);
 
 /** Which public keys are good enough.  0 in rsa_min: no RSA at all. */
 typedef struct scep_key_rule_t {
-    int rsa_min, rsa_max;      /**< bits */
-    unsigned int curves;       /**< SCEP_CURVE_* */
+    int rsa_min, rsa_max; /**< bits */
+    unsigned int curves;  /**< SCEP_CURVE_* */
 } scep_key_rule_t;
 
 #define SCEP_CURVE_P256 1u
 #define SCEP_CURVE_P384 2u
 #define SCEP_CURVE_P521 4u
 
-#define SCEP_KEY_RULE_DEFAULT { 2048, 4096, \
-    SCEP_CURVE_P256 | SCEP_CURVE_P384 | SCEP_CURVE_P521 }
+#define SCEP_KEY_RULE_DEFAULT                                                 \
+    {                                                                         \
+        2048, 4096, SCEP_CURVE_P256 | SCEP_CURVE_P384 | SCEP_CURVE_P521       \
+    }
 
 /**
  * Parses one word of ScepKeyTypes: "rsa", "rsa:2048-4096", "rsa:3072",

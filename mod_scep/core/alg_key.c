@@ -165,10 +165,9 @@ static unsigned int curve_of(const EVP_PKEY *key)
     if (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL) != 1)
         return 0;
     nid = OBJ_txt2nid(name);
-    for (size_t i = 0; i < CURVES; i++) {
+    for (size_t i = 0; i < CURVES; i++)
         if (curves[i].nid == nid)
             return curves[i].bit;
-    }
     return 0;
 }
 

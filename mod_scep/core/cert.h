@@ -9,10 +9,10 @@
 
 /** Which certificates GetCACert publishes. */
 typedef enum {
-    SCEP_PUBLISH_CA,           /**< the issuing CA alone */
-    SCEP_PUBLISH_CA_CHAIN,     /**< the CA chain, with its root */
-    SCEP_PUBLISH_RA_CA,        /**< RA and CA chain, without the root */
-    SCEP_PUBLISH_RA_CA_ROOT    /**< RA and CA chain, with the root */
+    SCEP_PUBLISH_CA,        /**< the issuing CA alone */
+    SCEP_PUBLISH_CA_CHAIN,  /**< the CA chain, with its root */
+    SCEP_PUBLISH_RA_CA,     /**< RA and CA chain, without the root */
+    SCEP_PUBLISH_RA_CA_ROOT /**< RA and CA chain, with the root */
 } scep_publish_t;
 
 /** A prepared answer. */
@@ -23,7 +23,7 @@ typedef struct scep_body_t {
 } scep_body_t;
 
 /** Reads all certificates of a PEM text.  *error set on failure. */
-apr_status_t scep_cert_read_pem(STACK_OF(X509) * *certs, const char *pem,
+apr_status_t scep_cert_read_pem(STACK_OF(X509) **certs, const char *pem,
                                 apr_size_t len, const char **error,
                                 apr_pool_t *p);
 
@@ -56,12 +56,10 @@ const char *scep_cert_check_ra(X509 *cert, EVP_PKEY *key,
  * @param signs_here  as in scep_ca_provider_t: chain[0]'s name is enough
  * @return NULL, or what is wrong
  */
-const char *scep_cert_check_issued(X509 *cert,
-                                   const unsigned char *spki,
+const char *scep_cert_check_issued(X509 *cert, const unsigned char *spki,
                                    apr_size_t spki_len,
-                                   const STACK_OF(X509) *chain,
-                                   int signs_here, apr_time_t now,
-                                   apr_pool_t *p);
+                                   const STACK_OF(X509) *chain, int signs_here,
+                                   apr_time_t now, apr_pool_t *p);
 
 /**
  * A degenerate certificates-only SignedData, content absent, certificates
@@ -89,8 +87,7 @@ apr_status_t scep_cert_publish(scep_body_t *body, scep_publish_t form,
  * @param edits  array of const char *: "-WORD" removes, "+WORD" adds, a bare
  *               first word starts from an empty list; may be NULL
  */
-const char *scep_cert_capabilities(unsigned int digests,
-                                   unsigned int ciphers,
+const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
                                    const apr_array_header_t *edits,
                                    apr_pool_t *p);
 

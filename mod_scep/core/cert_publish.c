@@ -86,10 +86,9 @@ static int add(STACK_OF(X509) *list, X509 *cert, int reverse)
 {
     int i;
 
-    for (i = 0; i < sk_X509_num(list); i++) {
+    for (i = 0; i < sk_X509_num(list); i++)
         if (X509_cmp(sk_X509_value(list, i), cert) == 0)
             return 1;
-    }
     return sk_X509_insert(list, cert, reverse ? 0 : -1) > 0;
 }
 
@@ -99,10 +98,9 @@ static int collect(STACK_OF(X509) *list, scep_publish_t form, int reverse,
 {
     int i, ok = 1, n = form == SCEP_PUBLISH_CA ? 1 : sk_X509_num(chain);
 
-    if (form == SCEP_PUBLISH_RA_CA || form == SCEP_PUBLISH_RA_CA_ROOT) {
+    if (form == SCEP_PUBLISH_RA_CA || form == SCEP_PUBLISH_RA_CA_ROOT)
         for (i = 0; ok && i < sk_X509_num(ra); i++)
             ok = add(list, sk_X509_value(ra, i), reverse);
-    }
     for (i = 0; ok && i < n; i++) {
         X509 *cert = sk_X509_value(chain, i);
 
@@ -156,10 +154,9 @@ static int find(const apr_array_header_t *words, const char *word)
 {
     int i;
 
-    for (i = 0; i < words->nelts; i++) {
+    for (i = 0; i < words->nelts; i++)
         if (strcmp(APR_ARRAY_IDX(words, i, const char *), word) == 0)
             return i;
-    }
     return -1;
 }
 

@@ -18,15 +18,15 @@
 typedef struct scep_csr_t {
     const unsigned char *der; /**< the caller's octets */
     apr_size_t der_len;
-    const X509_NAME *subject; /**< may have no RDN */
+    const X509_NAME *subject;  /**< may have no RDN */
     const unsigned char *spki; /**< DER SubjectPublicKeyInfo */
     apr_size_t spki_len;
-    EVP_PKEY *key; /**< lives with the pool */
+    EVP_PKEY *key;       /**< lives with the pool */
     unsigned int digest; /**< of its signature, SCEP_DIGEST_*; 0: none known */
     /* The rest is for use after scep_csr_verify only. */
     const char *challenge; /**< UTF-8, NULL where absent or empty */
-    STACK_OF(X509_EXTENSION) * extensions; /**< as asked for, may be NULL */
-    GENERAL_NAMES *sans; /**< NULL where there is none */
+    STACK_OF(X509_EXTENSION) *extensions; /**< as asked for, may be NULL */
+    GENERAL_NAMES *sans;                  /**< NULL where there is none */
     const char *fault; /**< what is wrong with its content, or NULL */
     struct scep_csr_signed_t *signed_part; /**< for scep_csr_verify */
 } scep_csr_t;

@@ -228,10 +228,9 @@ static int copy_content(scep_der_t *in, apr_size_t len, buffer_t *out,
     scep_der_t content = *in;
 
     if (len == INDEFINITE) {
-        while (!is_end(in)) {
+        while (!is_end(in))
             if (!copy_element(in, out, joining, depth))
                 return 0;
-        }
         in->at += 2;
         in->len -= 2;
         return 1;
@@ -239,10 +238,9 @@ static int copy_content(scep_der_t *in, apr_size_t len, buffer_t *out,
     content.len = len;
     in->at += len;
     in->len -= len;
-    while (content.len > 0) {
+    while (content.len > 0)
         if (!copy_element(&content, out, joining, depth))
             return 0;
-    }
     return 1;
 }
 

@@ -40,8 +40,7 @@ int scep_der_next(scep_der_t *in, unsigned int *tag, scep_der_t *content,
 int scep_der_expect(scep_der_t *in, unsigned int tag, scep_der_t *content);
 
 /** As scep_der_expect, but keeps the header. */
-int scep_der_expect_whole(scep_der_t *in, unsigned int tag,
-                          scep_der_t *whole);
+int scep_der_expect_whole(scep_der_t *in, unsigned int tag, scep_der_t *whole);
 
 /** Reads one if it is the next; content->at is NULL where it is not. */
 int scep_der_optional(scep_der_t *in, unsigned int tag, scep_der_t *content);
@@ -66,8 +65,7 @@ int scep_der_from_ber(scep_der_t *der, const unsigned char *ber,
                       apr_size_t len, apr_pool_t *p);
 
 /** Joins the pieces of an OCTET STRING that has an implicit tag. */
-int scep_der_join(const scep_der_t *pieces, scep_der_t *joined,
-                  apr_pool_t *p);
+int scep_der_join(const scep_der_t *pieces, scep_der_t *joined, apr_pool_t *p);
 
 /** Sorts the elements of a SET OF as DER has them. */
 void scep_der_sort(scep_der_t *elements, apr_size_t n);

@@ -41,8 +41,8 @@ typedef struct scep_ra_t {
 
 /** Which algorithms a request may use, and what else is asked of it. */
 typedef struct scep_message_rule_t {
-    unsigned int digests;  /**< SCEP_DIGEST_* */
-    unsigned int ciphers;  /**< SCEP_CIPHER_* */
+    unsigned int digests;         /**< SCEP_DIGEST_* */
+    unsigned int ciphers;         /**< SCEP_CIPHER_* */
     apr_interval_time_t max_skew; /**< of signingTime; 0: do not look */
 } scep_message_rule_t;
 
@@ -122,14 +122,11 @@ apr_status_t scep_message_can_reply(const scep_message_t *message,
  * @param der  in p
  * @param res  set when building fails
  */
-apr_status_t scep_message_reply(const scep_message_t *message,
-                                const scep_result_t *outcome,
-                                const STACK_OF(X509) *certs,
-                                const unsigned char nonce[SCEP_NONCE_LEN],
-                                const scep_reply_form_t *form,
-                                const scep_ra_t *ra, const scep_alg_t *alg,
-                                const scep_oid_t *oid,
-                                const unsigned char **der, apr_size_t *len,
-                                scep_result_t *res, apr_pool_t *p);
+apr_status_t scep_message_reply(
+    const scep_message_t *message, const scep_result_t *outcome,
+    const STACK_OF(X509) *certs, const unsigned char nonce[SCEP_NONCE_LEN],
+    const scep_reply_form_t *form, const scep_ra_t *ra, const scep_alg_t *alg,
+    const scep_oid_t *oid, const unsigned char **der, apr_size_t *len,
+    scep_result_t *res, apr_pool_t *p);
 
 #endif

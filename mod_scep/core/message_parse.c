@@ -225,12 +225,11 @@ static int read_signer_info(scep_der_t *in, scep_signed_t *data)
         return 0;
     data->has_attributes = attributes.at != NULL;
     data->attributes_len = 0;
-    while (attributes.len > 0) {
+    while (attributes.len > 0)
         if (data->attributes_len == SCEP_ATTRIBUTES_MAX ||
             !scep_der_next(&attributes, &tag, &content,
                            &data->attributes[data->attributes_len++]))
             return 0;
-    }
     return 1;
 }
 
@@ -259,10 +258,9 @@ static int read_signed(scep_der_t in, scep_signed_t *data)
     if (explicit.at != NULL &&
         !scep_der_expect(&explicit, SCEP_DER_OCTETS, &data->content))
         return 0;
-    for (data->signers = 0; infos.len > 0; data->signers++) {
+    for (data->signers = 0; infos.len > 0; data->signers++)
         if (!read_signer_info(&infos, data))
             return 0;
-    }
     return 1;
 }
 

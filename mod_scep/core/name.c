@@ -29,10 +29,9 @@ unsigned int scep_name_san_type(const char *word)
 {
     apr_size_t i;
 
-    for (i = 0; i < SAN_TYPES; i++) {
+    for (i = 0; i < SAN_TYPES; i++)
         if (strcasecmp(word, san_types[i].word) == 0)
             return san_types[i].bit;
-    }
     return 0;
 }
 
@@ -40,10 +39,9 @@ static const char *san_word(unsigned int bit)
 {
     apr_size_t i;
 
-    for (i = 0; i < SAN_TYPES; i++) {
+    for (i = 0; i < SAN_TYPES; i++)
         if (san_types[i].bit == bit)
             return san_types[i].word;
-    }
     return "other";
 }
 
@@ -191,11 +189,10 @@ const char *scep_name_text(const X509_NAME *name, apr_pool_t *p)
     for (end = n; end > 0; end = start) {
         int set = X509_NAME_ENTRY_set(X509_NAME_get_entry(name, end - 1));
 
-        for (start = end - 1; start > 0; start--) {
+        for (start = end - 1; start > 0; start--)
             if (X509_NAME_ENTRY_set(X509_NAME_get_entry(name, start - 1)) !=
                 set)
                 break;
-        }
         for (i = start; i < end; i++) {
             const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
 
@@ -299,10 +296,9 @@ static char *visible(const ASN1_STRING *string, apr_pool_t *p)
     const unsigned char *data = ASN1_STRING_get0_data(string);
     int i, len = ASN1_STRING_length(string);
 
-    for (i = 0; i < len; i++) {
+    for (i = 0; i < len; i++)
         if (data[i] <= 0x20 || data[i] >= 0x7f)
             return NULL;
-    }
     return len > 0 ? apr_pstrmemdup(p, (const char *)data, (apr_size_t)len)
                    : NULL;
 }
@@ -469,10 +465,9 @@ const char *scep_name_sans_canonical(const GENERAL_NAMES *sans, apr_pool_t *p)
     }
     sort(parts);
     part = (const char **)parts->elts;
-    for (i = 0; i < parts->nelts; i++) {
+    for (i = 0; i < parts->nelts; i++)
         if (kept == 0 || strcmp(part[i], part[kept - 1]) != 0)
             part[kept++] = part[i];
-    }
     parts->nelts = kept;
     return apr_array_pstrcat(p, parts, ',');
 }

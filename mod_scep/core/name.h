@@ -12,17 +12,17 @@ typedef enum {
     SCEP_SAN_IP = 1 << 1,
     SCEP_SAN_EMAIL = 1 << 2,
     SCEP_SAN_URI = 1 << 3,
-    SCEP_SAN_UPN = 1 << 4,     /**< otherName, Microsoft's logon name */
-    SCEP_SAN_SID = 1 << 5,     /**< URI tag:microsoft.com,...:sid:... */
-    SCEP_SAN_RID = 1 << 6,     /**< registeredID */
+    SCEP_SAN_UPN = 1 << 4, /**< otherName, Microsoft's logon name */
+    SCEP_SAN_SID = 1 << 5, /**< URI tag:microsoft.com,...:sid:... */
+    SCEP_SAN_RID = 1 << 6, /**< registeredID */
     SCEP_SAN_DIRNAME = 1 << 7,
-    SCEP_SAN_OTHER = 1 << 8    /**< any other otherName, x400, EDI */
+    SCEP_SAN_OTHER = 1 << 8 /**< any other otherName, x400, EDI */
 } scep_san_type_t;
 
 /** Windows reads an account's SID out of a URI that begins so. */
 #define SCEP_SID_PREFIX "tag:microsoft.com,2022-09-14:sid:"
 
-#define SCEP_SANS_DEFAULT \
+#define SCEP_SANS_DEFAULT                                                     \
     (SCEP_SAN_DNS | SCEP_SAN_IP | SCEP_SAN_EMAIL | SCEP_SAN_URI)
 
 /** One bit for "dns", "ip", "email", "uri", "upn", "sid", ...; 0 unknown. */
@@ -61,8 +61,7 @@ const char *scep_name_canonical(const X509_NAME *name, apr_pool_t *p);
  * @param name  set to a name that is freed with the pool
  * @return NULL, or what is wrong with the text
  */
-const char *scep_name_parse(X509_NAME **name, const char *text,
-                            apr_pool_t *p);
+const char *scep_name_parse(X509_NAME **name, const char *text, apr_pool_t *p);
 
 /** The bit of one GeneralName. */
 unsigned int scep_name_san_type_of(const GENERAL_NAME *gn);
@@ -85,8 +84,7 @@ const char *scep_name_san_canonical(const GENERAL_NAME *gn, apr_pool_t *p);
  * "" for none.
  * @return NULL where a value is malformed
  */
-const char *scep_name_sans_canonical(const GENERAL_NAMES *sans,
-                                     apr_pool_t *p);
+const char *scep_name_sans_canonical(const GENERAL_NAMES *sans, apr_pool_t *p);
 
 /**
  * The same from what an administrator wrote: "dns:a", "ip:192.0.2.1",

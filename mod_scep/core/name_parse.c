@@ -84,10 +84,9 @@ static const char *read_type(reader_t *r, ASN1_OBJECT **type)
     if (strncasecmp(name, "OID.", 4) == 0)
         name += 4;
     *type = NULL;
-    for (i = 0; !*type && i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+    for (i = 0; !*type && i < sizeof(aliases) / sizeof(aliases[0]); i++)
         if (strcasecmp(name, aliases[i].name) == 0)
             *type = OBJ_nid2obj(aliases[i].nid);
-    }
     if (!*type && *name)
         *type = scep_oid_parse(name, 0);
     if (!*type)

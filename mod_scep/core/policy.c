@@ -27,11 +27,10 @@ static int is_listed(const scep_policy_t *policy, const ASN1_OBJECT *type)
 {
     int i;
 
-    for (i = 0; policy->extensions && i < policy->extensions->nelts; i++) {
+    for (i = 0; policy->extensions && i < policy->extensions->nelts; i++)
         if (OBJ_cmp(APR_ARRAY_IDX(policy->extensions, i, const ASN1_OBJECT *),
                     type) == 0)
             return 1;
-    }
     return 0;
 }
 
@@ -44,10 +43,9 @@ static int is_windows(const ASN1_OBJECT *type)
     ERR_clear_error();
     for (i = 0; len > 0 &&
                 i < sizeof(windows_extensions) / sizeof(windows_extensions[0]);
-         i++) {
+         i++)
         if (strcmp(text, windows_extensions[i]) == 0)
             return 1;
-    }
     return 0;
 }
 

@@ -9,8 +9,8 @@
 
 typedef struct scep_policy_t {
     scep_key_rule_t keys;
-    unsigned int sans;    /**< SCEP_SAN_* that a CSR may ask for */
-    int empty_subject;    /**< accept an empty subject beside a SAN */
+    unsigned int sans; /**< SCEP_SAN_* that a CSR may ask for */
+    int empty_subject; /**< accept an empty subject beside a SAN */
     /** extensions copied beside the SAN, const ASN1_OBJECT * */
     const apr_array_header_t *extensions;
 } scep_policy_t;
@@ -18,7 +18,7 @@ typedef struct scep_policy_t {
 /** What was decided about a CSR. */
 typedef struct scep_policy_answer_t {
     /** extensions to put into the certificate; NULL for none */
-    STACK_OF(X509_EXTENSION) * extensions;
+    STACK_OF(X509_EXTENSION) *extensions;
     const char *dropped; /**< names of extensions left out, for the log */
 } scep_policy_answer_t;
 

@@ -23,10 +23,9 @@ static scep_op_t operation_of(const char *name)
 {
     apr_size_t i;
 
-    for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+    for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         if (strcmp(name, operations[i].name) == 0)
             return operations[i].op;
-    }
     return SCEP_OP_OTHER;
 }
 

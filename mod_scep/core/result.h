@@ -20,28 +20,28 @@ typedef enum {
  */
 typedef enum {
     SCEP_REASON_NONE = 0,
-    SCEP_REASON_NOT_CMS,      /**< 400: no SignedData that can be read */
-    SCEP_REASON_BAD_QUERY,    /**< 400: operation, message, base64 */
-    SCEP_REASON_CHECK,        /**< badMessageCheck: any fault of crypto */
-    SCEP_REASON_DIGEST,       /**< badAlg: digest not allowed */
-    SCEP_REASON_CIPHER,       /**< badAlg: content cipher not allowed */
-    SCEP_REASON_KEY,          /**< badAlg: key type, size or curve */
-    SCEP_REASON_ENVELOPE_KEY, /**< badAlg: the reply cannot be encrypted */
-    SCEP_REASON_ATTRIBUTES,   /**< badRequest: signed attributes */
-    SCEP_REASON_MESSAGE_TYPE, /**< badRequest: unknown or not served */
-    SCEP_REASON_SIGNER,       /**< badRequest: signer and CSR do not match */
-    SCEP_REASON_TIME,         /**< badTime */
-    SCEP_REASON_CSR,          /**< badRequest: the PKCS#10's content */
-    SCEP_REASON_POP,          /**< as CHECK: the CSR's own signature */
-    SCEP_REASON_CHALLENGE,    /**< badRequest: missing or refused */
-    SCEP_REASON_BREACH,       /**< the same to the client: spent before */
-    SCEP_REASON_POLICY,       /**< badRequest: subject, SAN, extension */
+    SCEP_REASON_NOT_CMS,        /**< 400: no SignedData that can be read */
+    SCEP_REASON_BAD_QUERY,      /**< 400: operation, message, base64 */
+    SCEP_REASON_CHECK,          /**< badMessageCheck: any fault of crypto */
+    SCEP_REASON_DIGEST,         /**< badAlg: digest not allowed */
+    SCEP_REASON_CIPHER,         /**< badAlg: content cipher not allowed */
+    SCEP_REASON_KEY,            /**< badAlg: key type, size or curve */
+    SCEP_REASON_ENVELOPE_KEY,   /**< badAlg: the reply cannot be encrypted */
+    SCEP_REASON_ATTRIBUTES,     /**< badRequest: signed attributes */
+    SCEP_REASON_MESSAGE_TYPE,   /**< badRequest: unknown or not served */
+    SCEP_REASON_SIGNER,         /**< badRequest: signer and CSR do not match */
+    SCEP_REASON_TIME,           /**< badTime */
+    SCEP_REASON_CSR,            /**< badRequest: the PKCS#10's content */
+    SCEP_REASON_POP,            /**< as CHECK: the CSR's own signature */
+    SCEP_REASON_CHALLENGE,      /**< badRequest: missing or refused */
+    SCEP_REASON_BREACH,         /**< the same to the client: spent before */
+    SCEP_REASON_POLICY,         /**< badRequest: subject, SAN, extension */
     SCEP_REASON_NO_TRANSACTION, /**< badCertId: CertPoll for nothing known */
-    SCEP_REASON_CA_REJECTED,  /**< failInfo as the CA said */
-    SCEP_REASON_CA_BAD_CERT,  /**< badRequest: the CA's answer failed checks */
-    SCEP_REASON_CA_DOWN,      /**< 503 and Retry-After */
+    SCEP_REASON_CA_REJECTED,    /**< failInfo as the CA said */
+    SCEP_REASON_CA_BAD_CERT, /**< badRequest: the CA's answer failed checks */
+    SCEP_REASON_CA_DOWN,     /**< 503 and Retry-After */
     SCEP_REASON_VERIFIER_DOWN, /**< 503 and Retry-After */
-    SCEP_REASON_INTERNAL,     /**< 500: a fault of ours */
+    SCEP_REASON_INTERNAL,      /**< 500: a fault of ours */
     SCEP_REASON_COUNT
 } scep_reason_t;
 
@@ -50,14 +50,17 @@ typedef struct scep_result_t {
     scep_status_t status;
     scep_reason_t reason;
     scep_fail_info_t fail_info; /**< with SCEP_STATUS_FAILURE */
-    const char *text;   /**< failInfoText for the client, or NULL */
+    const char *text;           /**< failInfoText for the client, or NULL */
     const char *detail; /**< for the log only; in the pool of the call */
     int http_status;    /**< 0: a CertRep is due; else this, no CertRep */
     apr_interval_time_t retry_after; /**< with 503 */
 } scep_result_t;
 
-#define SCEP_RESULT_INIT { SCEP_STATUS_SUCCESS, SCEP_REASON_NONE, \
-                           SCEP_FAIL_BAD_REQUEST, NULL, NULL, 0, 0 }
+#define SCEP_RESULT_INIT                                                      \
+    {                                                                         \
+        SCEP_STATUS_SUCCESS, SCEP_REASON_NONE, SCEP_FAIL_BAD_REQUEST, NULL,   \
+            NULL, 0, 0                                                        \
+    }
 
 /**
  * Records a failure: reason, failInfo, client's text and HTTP status from

@@ -110,12 +110,11 @@ static double run_batch(scep_table_t *table, int kind, unsigned int count,
     took = now_ns() - began;
     if (wanted != count)
         die("a claim went wrong");
-    for (unsigned int i = 0; i < count && kind != UNKNOWN; i++) {
+    for (unsigned int i = 0; i < count && kind != UNKNOWN; i++)
         if (kind == COMMIT)
             issue(table, secrets[i]);
         else
             (void)scep_table_release(table, &claims[i]);
-    }
     return took / count;
 }
 
