@@ -73,6 +73,17 @@ def core_is_pure(tree):
     return bad
 
 
+def formatted(tree):
+    """C files are as clang-format leaves them, by the tree's own rules."""
+    paths = list(files(tree, *SOURCES, suffixes={".c", ".h"}))
+    done = subprocess.run(
+        ["clang-format", f"--style=file:{tree / '.clang-format'}",
+         "--dry-run", "-Werror", *paths], text=True, stderr=subprocess.PIPE)
+    complaints = [line for line in done.stderr.splitlines()
+                  if "error:" in line]
+    return complaints or (["clang-format failed"] if done.returncode else [])
+
+
 def connectors_stand_alone(tree):
     """A connector: of the project only mod_scep.h and its own directory."""
     bad = []

@@ -40,7 +40,7 @@ def c_file(name, body=""):
 RULES = [rules.core_is_pure, rules.connectors_stand_alone,
          rules.directives_documented, rules.log_numbers, rules.log_levels,
          rules.reasons_documented, rules.log_modules, rules.form,
-         rules.tests_registered]
+         rules.formatted, rules.tests_registered]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -84,6 +84,12 @@ def test_core_is_pure_reads_no_comments(tmp_path):
     plant(tmp_path, {"mod_scep/core/a.c": c_file(
         "a.c", '#include <apr_pools.h>\n/* never exit() */\n')})
     assert rules.core_is_pure(tmp_path) == []
+
+
+def test_formatted_notices(tmp_path):
+    plant(tmp_path, {".clang-format": rules.read(TREE / ".clang-format"),
+                     "mod_scep/a.c": c_file("a.c", "int  x ;\n")})
+    assert rules.formatted(tmp_path)
 
 
 @pytest.mark.parametrize("header", ["core/alg.h", "../../mod_scep/core/alg.h",
