@@ -31,8 +31,8 @@ def answer_prompt(arguments, answers, seconds=30):
     it printed.  The end of the terminal must not end what was started."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv("/bin/sh", ["sh", "-c", "trap '' HUP; \"$@\"", "sh",
-                             *arguments])
+        os.execve("/bin/sh", ["sh", "-c", "trap '' HUP; \"$@\"", "sh",
+                              *arguments], sandbox.httpd_environment())
     printed, answers = b"", list(answers)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -58,8 +58,7 @@ def locked(make_server):
     lock_key(server)
     for path in server.dir.glob("*.conf"):
         path.write_text(path.read_text().replace(RAKEY, LOCKED))
-    return server, [str(sandbox.Httpd().binary), "-d", str(server.dir), "-f",
-                    str(server.dir / "httpd.conf")]
+    return server, sandbox.httpd_command(server.dir)
 
 
 def test_pass_phrase_at_the_terminal_outlives_a_graceful(locked):
