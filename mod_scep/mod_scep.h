@@ -311,7 +311,7 @@ typedef struct scep_verify_result_t {
 typedef struct scep_verify_request_t {
     const char *challenge; /**< NULL where the CSR has none */
     scep_challenge_facts_t facts;
-    X509 *signer;
+    X509 *signer; /**< NULL where the certificate is self-signed: no proof */
     apr_time_t now;
 } scep_verify_request_t;
 

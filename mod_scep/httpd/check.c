@@ -7,7 +7,6 @@
 #include "conf.h"
 
 #include <apr_strings.h>
-#include <ap_provider.h>
 #include <http_core.h>
 
 #include "keys.h"

@@ -4,7 +4,6 @@
 #include "conf.h"
 
 #include <apr_strings.h>
-#include <ap_provider.h>
 
 void *mod_scep_conf_create_dir(apr_pool_t *p, char *path)
 {
