@@ -171,7 +171,9 @@ typedef enum {
     SCEP_CHALLENGE_EXPIRED,
     SCEP_CHALLENGE_REVOKED,
     SCEP_CHALLENGE_SPENT, /**< used before: a sign of a leak */
-    SCEP_CHALLENGE_BUSY,  /**< another transaction is using it */
+    /** another transaction is using it; of one with several uses: all that
+     * are left are being used */
+    SCEP_CHALLENGE_BUSY,
     SCEP_CHALLENGE_BOUND_PROFILE,
     SCEP_CHALLENGE_BOUND_SUBJECT,
     SCEP_CHALLENGE_BOUND_SAN,
@@ -190,20 +192,38 @@ typedef enum {
 
 /** 16 hexadecimal digits and a NUL; names a challenge, is not secret. */
 #define SCEP_CHALLENGE_ID_SIZE 17
-/** Longest requester that a store keeps, without the NUL. */
+/** Longest requester and note that a store keeps, without the NUL. */
 #define SCEP_CHALLENGE_REQUESTER_MAX 31
+#define SCEP_CHALLENGE_NOTE_MAX 31
+/** Most uses of one challenge. */
+#define SCEP_CHALLENGE_USES_MAX 10000
+/** Most device ids that one request is looked up by. */
+#define SCEP_CHALLENGE_DEVICES_MAX 8
+
+/** An IP network; IPv4 stands in it as ::ffff:a.b.c.d. */
+typedef struct scep_network_t {
+    unsigned char address[16]; /**< bits after the prefix are zero */
+    unsigned int prefix;       /**< of the 128 bits: 96 and up for IPv4 */
+} scep_network_t;
 
 /** What a new challenge permits.  A binding that is NULL binds nothing. */
 typedef struct scep_challenge_spec_t {
     const char *secret;    /**< the one-time password itself */
     const char *profile;   /**< always set */
     const char *subject;   /**< canonical, scep_name_canonical() */
-    const char *sans;      /**< canonical, scep_san_canonical(); "" binds to
-                                "no SAN at all" */
-    const char *device;    /**< device id */
+    const char *sans;      /**< canonical, scep_name_sans_canonical(); ""
+                                binds to "no SAN at all" */
+    const char *device;    /**< canonical, scep_device_canonical() */
     const char *requester; /**< who asked, cut to what the store keeps */
     apr_time_t created;
-    apr_time_t expires; /**< whole seconds count */
+    apr_time_t expires;            /**< whole seconds count */
+    const scep_network_t *network; /**< of the client */
+    const char *note;              /**< for people; NULL for none */
+    /** certificates that it is good for, at most SCEP_CHALLENGE_USES_MAX;
+     * 0 counts as 1 */
+    unsigned int uses;
+    /** good for any number until it expires; bound to a subject */
+    int reusable;
 } scep_challenge_spec_t;
 
 /** What is known of the request that presents a challenge. */
@@ -211,7 +231,12 @@ typedef struct scep_challenge_facts_t {
     const char *profile;
     const char *subject; /**< canonical */
     const char *sans;    /**< canonical; "" where there is none */
-    const char *device;  /**< NULL where unknown */
+    /** canonical device ids, const char *, SCEP_CHALLENGE_DEVICES_MAX at
+     * most; may be NULL */
+    const apr_array_header_t *devices;
+    /** 16 octets of the client's address, IPv4 as ::ffff:a.b.c.d; NULL where
+     * unknown */
+    const unsigned char *address;
     /** names the transaction: transactionID, CSR and signer digested */
     unsigned char transaction[32];
 } scep_challenge_facts_t;
@@ -231,6 +256,10 @@ typedef struct scep_challenge_info_t {
     char requester[SCEP_CHALLENGE_REQUESTER_MAX + 1];
     int bound_subject, bound_sans, bound_device, bound_network;
     const char *profile; /**< the name, if among those that were asked for */
+    char note[SCEP_CHALLENGE_NOTE_MAX + 1];
+    int several;            /**< made for several uses */
+    unsigned int uses_left; /**< not being used just now; 0 if reusable */
+    int reusable;
 } scep_challenge_info_t;
 
 typedef struct scep_challenge_stats_t {
@@ -257,7 +286,9 @@ typedef struct scep_challenge_provider_t {
     /**
      * Takes the challenge for one transaction until lease has passed.
      * Claiming again within the lease is BUSY, also for the same
-     * transaction: its first request is still being worked on.
+     * transaction: its first request is still being worked on.  Of one with
+     * several uses it takes one use, beside other claims and without a
+     * lease; a reusable one it only looks at.
      */
     scep_challenge_outcome_t (*claim)(void *store, const char *secret,
                                       const scep_challenge_facts_t *facts,
@@ -265,7 +296,10 @@ typedef struct scep_challenge_provider_t {
                                       apr_interval_time_t lease,
                                       scep_challenge_claim_t *claim,
                                       apr_pool_t *p);
-    /** Spends it.  APR_EGENERAL: the lease was lost; deliver nothing. */
+    /**
+     * Spends it, or the use that was claimed.  APR_EGENERAL: the lease was
+     * lost, or it was revoked meanwhile; deliver nothing.
+     */
     apr_status_t (*commit)(void *store, const scep_challenge_claim_t *claim,
                            apr_pool_t *p);
     /** Gives it back, as good as before. */
@@ -288,6 +322,29 @@ typedef struct scep_challenge_provider_t {
                           scep_challenge_stats_t *stats, apr_pool_t *p);
     /** Periodic work: reclaims what has expired, makes changes durable. */
     apr_status_t (*maintain)(void *store, apr_time_t now, apr_pool_t *p);
+    /**
+     * Moves the expiry of a live challenge to a later time.
+     * @return APR_SUCCESS; APR_NOTFOUND: none is live; APR_EINVAL: that is
+     *         not later
+     */
+    apr_status_t (*extend)(void *store, const char *id, apr_time_t expires,
+                           apr_time_t now, apr_pool_t *p);
+    /** One row of list.  @return APR_SUCCESS; APR_NOTFOUND */
+    apr_status_t (*get)(void *store, const char *id, apr_time_t now,
+                        const apr_array_header_t *profiles,
+                        scep_challenge_info_t *info, apr_pool_t *p);
+    /**
+     * Says what claim would, and changes nothing.
+     * @param id  set to the challenge's, or to "" where there is none
+     */
+    scep_challenge_outcome_t (*check)(void *store, const char *secret,
+                                      const scep_challenge_facts_t *facts,
+                                      apr_time_t now,
+                                      char id[SCEP_CHALLENGE_ID_SIZE],
+                                      apr_pool_t *p);
+    /** Counts the live challenges of a requester, as it was cut. */
+    apr_status_t (*count)(void *store, const char *requester, apr_time_t now,
+                          apr_uint64_t *count, apr_pool_t *p);
 } scep_challenge_provider_t;
 
 /* ------------------------------------------------------------------ */
@@ -313,18 +370,76 @@ typedef struct scep_verify_request_t {
     scep_challenge_facts_t facts;
     X509 *signer; /**< NULL where the certificate is self-signed: no proof */
     apr_time_t now;
+    const char *transaction_id;
+    const char *address;      /**< the client's, as text; may be NULL */
+    const unsigned char *csr; /**< the PKCS#10, its signature verified */
+    apr_size_t csr_len;
+    const X509_NAME *subject;
+    const GENERAL_NAMES *sans; /**< may be NULL */
 } scep_verify_request_t;
+
+/** How an enrolment that verify granted has ended. */
+typedef struct scep_verify_end_t {
+    /** non-zero: the grant is used up; zero: as if never asked */
+    int spend;
+    X509 *certificate;          /**< what was issued, or NULL */
+    const char *ca;             /**< name of the CA that was asked, or NULL */
+    scep_fail_info_t fail_info; /**< where there is no certificate */
+    const char *reason;         /**< ditto: why, no secret in it, or NULL */
+    apr_time_t now;
+} scep_verify_end_t;
+
+/** What check learns of the profile that names the verifier. */
+typedef struct scep_verifier_setup_t {
+    const char *profile;         /**< its name */
+    const STACK_OF(X509) *chain; /**< of the profile's CA: issuing CA first */
+    const struct ap_conf_vector_t *conf; /**< the profile's directives */
+    const char *state_dir;               /**< absolute ScepStateDir */
+    struct server_rec *server;
+    apr_pool_t *p; /**< lives as long as the configuration */
+} scep_verifier_setup_t;
 
 typedef struct scep_verifier_provider_t {
     void (*verify)(void *verifier, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p);
     /**
      * Ends what verify granted.
-     * @param spend  non-zero: a certificate was made; zero: as if never asked
-     * @return APR_SUCCESS; else, when spending: deliver nothing
+     * @return APR_SUCCESS; else, when spending: deliver nothing.
+     *         APR_EAGAIN: the device may try again later; any other: the
+     *         grant was lost
      */
-    apr_status_t (*settle)(void *verifier, void *token, int spend,
-                           apr_pool_t *p);
+    apr_status_t (*settle)(void *verifier, void *token,
+                           const scep_verify_end_t *end, apr_pool_t *p);
+    /**
+     * Checks the configuration and prepares; optional.  Runs at configtest
+     * too: no network, no writing.
+     * @param verifier  set to the verifier's own data
+     * @return NULL, or what is wrong and with which directive
+     */
+    const char *(*check)(const scep_verifier_setup_t *setup, void **verifier);
+    /** In the parent, before children exist; may write; optional. */
+    apr_status_t (*open)(void *verifier, struct server_rec *s,
+                         apr_pool_t *pconf);
+    /** Prepares a child process; optional. */
+    apr_status_t (*child_init)(void *verifier, struct server_rec *s,
+                               apr_pool_t *p);
+    /**
+     * Says what verify would, consuming nothing and telling nobody;
+     * optional: without it nothing can be said.
+     */
+    void (*explain)(void *verifier, const scep_verify_request_t *request,
+                    scep_verify_result_t *result, apr_pool_t *p);
+    /**
+     * Takes the time that verify would, because one before it has refused:
+     * the client must not see from the time which one it was; optional.
+     */
+    void (*pretend)(void *verifier, const scep_verify_request_t *request,
+                    apr_pool_t *p);
+    /** Periodic work, each second in one process; optional. */
+    void (*maintain)(void *verifier, struct server_rec *s, apr_time_t now,
+                     apr_pool_t *p);
+    /** Lines for GET metrics, in Prometheus's text format; optional. */
+    const char *(*metrics)(void *verifier, apr_time_t now, apr_pool_t *p);
 } scep_verifier_provider_t;
 
 #ifdef __cplusplus

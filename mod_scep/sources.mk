@@ -11,12 +11,14 @@ libscepcore_la_SOURCES = \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/der.c %D%/core/der.h \
+	%D%/core/device.c %D%/core/device.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
 	%D%/core/message.h %D%/core/message_private.h \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \
 	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
+	%D%/core/network.c %D%/core/network.h \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h \
 	%D%/core/query.c %D%/core/query.h \
@@ -27,6 +29,7 @@ module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
 	%D%/httpd/admin_challenges.c \
+	%D%/httpd/challenge_directives.c \
 	%D%/httpd/challenge_file.c %D%/httpd/challenge_file.h \
 	%D%/httpd/challenge_shm.c \
 	%D%/httpd/check.c \

@@ -132,7 +132,10 @@ scep_challenge_outcome_t scep_table_claim(scep_table_t *table,
     scep_digests_t digests;
 
     if (scep_record_digest(table, secret, facts->profile, facts->subject,
-                           facts->sans, facts->device,
+                           facts->sans,
+                           facts->devices && facts->devices->nelts
+                               ? APR_ARRAY_IDX(facts->devices, 0, const char *)
+                               : NULL,
                            &digests) == APR_SUCCESS)
         outcome = scep_table_claim_digests(table, &digests, now, lease, claim);
     return outcome;

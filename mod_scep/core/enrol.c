@@ -5,15 +5,20 @@
 
 #include <apr_strings.h>
 
+#include "device.h"
+#include "network.h"
+
 /* What the steps below share. */
 typedef struct enrol_t {
     const scep_message_t *message;
     const scep_enrol_profile_t *profile;
     const scep_enrol_ops_t *ops;
     const scep_alg_t *alg;
+    const char *address;
     apr_time_t now;
     scep_csr_t *csr;
     scep_policy_answer_t allowed;
+    unsigned char client[16]; /**< address, as octets */
     scep_verify_request_t who;
     scep_verify_result_t verdict;
     scep_enrol_answer_t *answer;
@@ -115,6 +120,12 @@ static apr_status_t gather_facts(enrol_t *enrol)
     enrol->who.challenge = enrol->csr->challenge;
     enrol->who.signer = enrol->message->signer;
     enrol->who.now = enrol->now;
+    enrol->who.transaction_id = enrol->message->transaction_id;
+    enrol->who.address = enrol->address;
+    enrol->who.csr = enrol->csr->der;
+    enrol->who.csr_len = enrol->csr->der_len;
+    enrol->who.subject = enrol->csr->subject;
+    enrol->who.sans = enrol->csr->sans;
     facts->profile = enrol->profile->name;
     facts->subject = scep_name_canonical(enrol->csr->subject, enrol->p);
     facts->sans = scep_name_sans_canonical(enrol->csr->sans, enrol->p);
@@ -123,6 +134,10 @@ static apr_status_t gather_facts(enrol_t *enrol)
                                 "the %s has a malformed value",
                                 facts->subject ? "subjectAltName" : "subject");
     }
+    facts->devices = scep_device_find(enrol->csr->subject, enrol->csr->sans,
+                                      enrol->profile->device_from, enrol->p);
+    if (enrol->address && scep_network_address(enrol->client, enrol->address))
+        facts->address = enrol->client;
     return name_transaction(enrol);
 }
 
@@ -215,11 +230,29 @@ static int judge(enrol_t *enrol, scep_ca_result_t *result)
     return 0;
 }
 
+/* Tells the verifier what became of its grant. */
+static apr_status_t settle(enrol_t *enrol, int spend, X509 *certificate)
+{
+    const scep_result_t *res = enrol->res;
+    int issued = res->reason == SCEP_REASON_NONE && certificate;
+    const scep_verify_end_t end = {
+        .spend = spend,
+        .certificate = issued ? certificate : NULL,
+        .ca = enrol->profile->ca,
+        .fail_info = res->fail_info,
+        .reason = issued ? NULL : res->detail,
+        .now = enrol->now,
+    };
+
+    return enrol->ops->settle(enrol->ops->baton, enrol->verdict.token, &end,
+                              enrol->p);
+}
+
 /* From here on the grant is held and must be settled exactly once. */
 static void decide(enrol_t *enrol)
 {
-    const scep_enrol_ops_t *ops = enrol->ops;
     scep_ca_result_t result = { 0 };
+    apr_status_t rv;
     int spend = 0;
 
     if (scep_policy_apply(&enrol->profile->policy, enrol->csr, &enrol->allowed,
@@ -228,9 +261,14 @@ static void decide(enrol_t *enrol)
         submit(enrol, &result);
         spend = judge(enrol, &result);
     }
-    if (ops->settle(ops->baton, enrol->verdict.token, spend, enrol->p) !=
-            APR_SUCCESS &&
-        spend) {
+    rv = settle(enrol, spend, result.certificate);
+    if (spend && APR_STATUS_IS_EAGAIN(rv)) {
+        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_VERIFIER_DOWN,
+                         "the verifier cannot be told of the certificate; it "
+                         "is not delivered");
+        return;
+    }
+    if (spend && rv != APR_SUCCESS) {
         scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CHALLENGE,
                          "the hold on the challenge was lost while the CA "
                          "worked; what it made is not delivered");
@@ -244,13 +282,15 @@ static void decide(enrol_t *enrol)
 void scep_enrol_run(const scep_message_t *message,
                     const scep_enrol_profile_t *profile,
                     const scep_enrol_ops_t *ops, const scep_alg_t *alg,
-                    apr_time_t now, scep_enrol_answer_t *answer,
-                    scep_result_t *res, apr_pool_t *p)
+                    const char *address, apr_time_t now,
+                    scep_enrol_answer_t *answer, scep_result_t *res,
+                    apr_pool_t *p)
 {
     enrol_t enrol = { .message = message,
                       .profile = profile,
                       .ops = ops,
                       .alg = alg,
+                      .address = address,
                       .now = now,
                       .answer = answer,
                       .res = res,

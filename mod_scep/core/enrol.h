@@ -19,7 +19,8 @@ typedef struct scep_enrol_ops_t {
     void (*verify)(void *baton, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p);
     /** as scep_verifier_provider_t.settle */
-    apr_status_t (*settle)(void *baton, void *token, int spend, apr_pool_t *p);
+    apr_status_t (*settle)(void *baton, void *token,
+                           const scep_verify_end_t *end, apr_pool_t *p);
     /** hands the request to the profile's connector */
     void (*submit)(void *baton, const scep_ca_request_t *request,
                    scep_ca_result_t *result, apr_pool_t *p);
@@ -35,6 +36,8 @@ typedef struct scep_enrol_profile_t {
     apr_interval_time_t validity;
     unsigned int key_usage;
     const apr_array_header_t *ext_key_usage;
+    const char *ca;           /**< name of the CA */
+    unsigned int device_from; /**< SCEP_DEVICE_* */
 } scep_enrol_profile_t;
 
 /** What came of it, beside the scep_result_t. */
@@ -50,12 +53,14 @@ typedef struct scep_enrol_answer_t {
 
 /**
  * Takes a parsed message to its outcome.
+ * @param address  the client's, as text; may be NULL
  * @param res  SUCCESS, PENDING or FAILURE, or an HTTP status (503)
  */
 void scep_enrol_run(const scep_message_t *message,
                     const scep_enrol_profile_t *profile,
                     const scep_enrol_ops_t *ops, const scep_alg_t *alg,
-                    apr_time_t now, scep_enrol_answer_t *answer,
-                    scep_result_t *res, apr_pool_t *p);
+                    const char *address, apr_time_t now,
+                    scep_enrol_answer_t *answer, scep_result_t *res,
+                    apr_pool_t *p);
 
 #endif

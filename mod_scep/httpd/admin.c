@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "handler.h"
+#include "http.h"
 #include "json.h"
 
 const char *mod_scep_admin_actor(const request_rec *r)
@@ -55,14 +56,8 @@ int mod_scep_admin_handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, "scep-admin"))
         return DECLINED;
     dir = ap_get_module_config(r->per_dir_config, &scep_module);
-    if (!dir->handler || strcmp(dir->handler, "scep-admin") || !dir->guarded ||
-        !dir->base) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      SCEPLOGNO(0121) "SetHandler scep-admin has no Require "
-                                      "beside it in the server's "
-                                      "configuration: nobody is let in");
+    if (!mod_scep_http_is_guarded(r))
         return HTTP_FORBIDDEN;
-    }
     if (r->method_number != M_GET && is_foreign(r)) {
         return mod_scep_json_problem(r, HTTP_FORBIDDEN,
                                      "The Origin of the request is another "

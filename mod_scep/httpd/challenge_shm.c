@@ -258,7 +258,15 @@ static apr_status_t shm_maintain(void *storev, apr_time_t now, apr_pool_t *p)
 }
 
 const scep_challenge_provider_t mod_scep_challenge_shm = {
-    shm_create, shm_open_store, shm_child_init, shm_issue,
-    shm_claim,  shm_commit,     shm_release,    shm_revoke,
-    shm_list,   shm_stats,      shm_maintain
+    .create = shm_create,
+    .open = shm_open_store,
+    .child_init = shm_child_init,
+    .issue = shm_issue,
+    .claim = shm_claim,
+    .commit = shm_commit,
+    .release = shm_release,
+    .revoke = shm_revoke,
+    .list = shm_list,
+    .stats = shm_stats,
+    .maintain = shm_maintain
 };

@@ -149,6 +149,34 @@ static void default_verifier(scep_profile_t *profile, apr_pool_t *pconf)
     }
 }
 
+static int check_verifiers(server_rec *s, const scep_conf_t *conf,
+                           scep_profile_t *profile, apr_pool_t *pconf)
+{
+    const scep_verifier_setup_t setup = {
+        profile->name,
+        profile->ca->chain,
+        profile->conf,
+        ap_server_root_relative(pconf, conf->state_dir),
+        s,
+        pconf
+    };
+
+    for (int i = 0; i < profile->verifiers->nelts; i++) {
+        scep_verifier_t *verifier =
+            &APR_ARRAY_IDX(profile->verifiers, i, scep_verifier_t);
+        const char *err =
+            verifier->provider->check
+                ? verifier->provider->check(&setup, &verifier->data)
+                : NULL;
+
+        if (err) {
+            return mistake(s, verifier->where, "ScepVerify", verifier->name,
+                           err);
+        }
+    }
+    return OK;
+}
+
 static int check_profile(server_rec *s, scep_conf_t *conf,
                          scep_profile_t *profile, apr_pool_t *pconf)
 {
@@ -173,10 +201,13 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
         profile->rule.ciphers |= SCEP_CIPHERS_LEGACY;
     }
     profile->enrol.digests = profile->rule.digests;
+    profile->enrol.ca = profile->ca->name;
     profile->enrol.chain = profile->ca->chain;
     profile->enrol.ca_signs_here = profile->ca->provider->signs_here;
     default_verifier(profile, pconf);
-    rv = check_ra(s, profile, pconf);
+    rv = check_verifiers(s, conf, profile, pconf);
+    if (rv == OK)
+        rv = check_ra(s, profile, pconf);
     return rv == OK ? prepare_answers(s, profile, pconf) : rv;
 }
 

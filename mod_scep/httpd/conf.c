@@ -23,6 +23,14 @@ void *mod_scep_conf_merge_dir(apr_pool_t *p, void *basev, void *addv)
         dir->profile = base->profile;
     if (add->max_message_size < 0)
         dir->max_message_size = base->max_message_size;
+    if (!add->callers)
+        dir->callers = base->callers;
+    if (!add->lockout)
+        dir->lockout = base->lockout;
+    if (!add->ndes)
+        dir->ndes = base->ndes;
+    if (!add->jamf)
+        dir->jamf = base->jamf;
     /* A Require guards the handler that stands beside it or above it, never
      * one that a more specific container sets without a Require. */
     if (!add->handler) {
@@ -56,6 +64,17 @@ void *mod_scep_conf_merge_server(apr_pool_t *p, void *basev, void *addv)
     apr_array_cat(base->refs, add->refs);
     apr_array_cat(base->endpoints, add->endpoints);
     return base;
+}
+
+int mod_scep_conf_is_handler(const char *name)
+{
+    static const char *const names[] = { "scep", "scep-admin", "scep-ndes",
+                                         "scep-jamf" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (!strcmp(name, names[i]))
+            return 1;
+    return 0;
 }
 
 scep_conf_t *mod_scep_conf_get(const server_rec *s)
@@ -110,6 +129,43 @@ const char *mod_scep_conf_error(cmd_parms *cmd, const char *fmt, ...)
                        *cmd->cmd->name == '<' ? ">: " : ": ", text, NULL);
 }
 
+scep_profile_t *mod_scep_conf_section(cmd_parms *cmd, void *dirv,
+                                      const char **err)
+{
+    scep_dir_conf_t *dir = dirv;
+
+    *err = dir && dir->profile_section
+               ? NULL
+               : mod_scep_conf_error(cmd, "belongs into <ScepProfile>");
+    return *err ? NULL : dir->profile_section;
+}
+
+const char *mod_scep_conf_unknown(cmd_parms *cmd, const char *word,
+                                  const char *known)
+{
+    return mod_scep_conf_error(cmd, "'%s' is none of %s", word, known);
+}
+
+const char *mod_scep_conf_set(cmd_parms *cmd, const char *words,
+                              unsigned int (*find)(const char *word),
+                              unsigned int allowed, const char *known,
+                              unsigned int *set)
+{
+    unsigned int bits = 0;
+
+    while (*words) {
+        const char *word = ap_getword_conf(cmd->pool, &words);
+        unsigned int bit = find(word) & allowed;
+        if (!bit)
+            return mod_scep_conf_unknown(cmd, word, known);
+        bits |= bit;
+    }
+    if (!bits)
+        return mod_scep_conf_error(cmd, "needs at least one of %s", known);
+    *set = bits;
+    return NULL;
+}
+
 const char *mod_scep_conf_context(cmd_parms *cmd, const void *dirv,
                                   int in_location)
 {
@@ -147,4 +203,18 @@ const char *mod_scep_conf_time(apr_interval_time_t *value, const char *text,
                         "'%s' is no time: give a number with the unit ms, s, "
                         "min, h or d",
                         text);
+}
+
+const char *mod_scep_conf_positive_time(cmd_parms *cmd, const char *text,
+                                        apr_interval_time_t *value)
+{
+    apr_interval_time_t parsed = 0;
+    const char *err = mod_scep_conf_time(&parsed, text, cmd->pool);
+
+    if (!err && parsed < apr_time_from_sec(1))
+        err = "one second is the least";
+    if (err)
+        return mod_scep_conf_error(cmd, "%s", err);
+    *value = parsed;
+    return NULL;
 }

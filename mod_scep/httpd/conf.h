@@ -7,6 +7,7 @@
 #include "log.h"
 
 #include "core/cert.h"
+#include "core/device.h"
 #include "core/enrol.h"
 #include "core/message.h"
 
@@ -38,9 +39,18 @@ typedef enum {
     SCEP_REPLY_CHAIN
 } scep_reply_certs_t;
 
+/** Bindings that a profile demands of every challenge, as bits of a set. */
+typedef enum {
+    SCEP_REQUIRE_SUBJECT = 1 << 0,
+    SCEP_REQUIRE_SANS = 1 << 1,
+    SCEP_REQUIRE_DEVICE = 1 << 2,
+    SCEP_REQUIRE_NETWORK = 1 << 3
+} scep_require_t;
+
 /** A verifier of a profile with its own data. */
 typedef struct scep_verifier_t {
     const char *name;
+    const ap_directive_t *where; /**< NULL: nobody named it */
     const scep_verifier_provider_t *provider;
     void *data;
 } scep_verifier_t;
@@ -52,6 +62,7 @@ typedef struct scep_profile_t {
     const char *ca_name;
     const ap_directive_t *ca_where;
     const scep_ca_t *ca;
+    ap_conf_vector_t *conf;         /**< directives of verifiers elsewhere */
     apr_array_header_t *ra_entries; /**< scep_ra_entry_t */
     apr_array_header_t *ra_keys;    /**< const char *, by number */
     scep_ra_t ra;
@@ -67,6 +78,11 @@ typedef struct scep_profile_t {
     apr_array_header_t *verifiers;     /**< scep_verifier_t */
     apr_interval_time_t challenge_ttl;
     apr_interval_time_t challenge_max_ttl;
+    unsigned int challenge_require;     /**< SCEP_REQUIRE_* */
+    struct scep_static_conf_t *statics; /**< each NULL: not configured */
+    struct scep_webhook_conf_t *webhook;
+    struct scep_intune_conf_t *intune;
+    struct scep_renewal_conf_t *renewal;
     scep_reply_form_t reply_form;
     scep_reply_certs_t reply_certs;
 
@@ -91,6 +107,11 @@ typedef struct scep_dir_conf_t {
     const char *handler;        /**< of ours, that SetHandler names here */
     const char *base;           /**< path of the container that says so */
     int guarded;                /**< that container has a Require of its own */
+    /* each NULL: not configured here */
+    struct scep_caller_conf_t *callers;
+    struct scep_lockout_conf_t *lockout;
+    struct scep_ndes_conf_t *ndes;
+    struct scep_jamf_conf_t *jamf;
     scep_profile_t *profile_section; /**< inside <ScepProfile> */
     scep_ca_t *ca_section;           /**< inside <ScepCA> */
 } scep_dir_conf_t;
@@ -131,6 +152,23 @@ scep_profile_t *mod_scep_conf_find_profile(const scep_conf_t *conf,
 /** A CA by name, or NULL. */
 scep_ca_t *mod_scep_conf_find_ca(const scep_conf_t *conf, const char *name);
 
+/** Whether a handler's name is one of ours. */
+int mod_scep_conf_is_handler(const char *name);
+
+/** The profile that a directive describes, or NULL with *err set. */
+scep_profile_t *mod_scep_conf_section(cmd_parms *cmd, void *dirv,
+                                      const char **err);
+
+/** Says that a word is none of those that are known. */
+const char *mod_scep_conf_unknown(cmd_parms *cmd, const char *word,
+                                  const char *known);
+
+/** Adds up the bits that find gives for each word; one is the least. */
+const char *mod_scep_conf_set(cmd_parms *cmd, const char *words,
+                              unsigned int (*find)(const char *word),
+                              unsigned int allowed, const char *known,
+                              unsigned int *set);
+
 /** Says what is wrong with a directive, its name in front. */
 const char *mod_scep_conf_error(cmd_parms *cmd, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -146,6 +184,10 @@ const char *mod_scep_conf_context(cmd_parms *cmd, const void *dirv,
 /** Parses TIME: a number with unit ms, s, min, h or d; bare: seconds. */
 const char *mod_scep_conf_time(apr_interval_time_t *value, const char *text,
                                apr_pool_t *p);
+
+/** The same for a directive that takes a second at least. */
+const char *mod_scep_conf_positive_time(cmd_parms *cmd, const char *text,
+                                        apr_interval_time_t *value);
 
 /* For the module record. */
 void *mod_scep_conf_create_dir(apr_pool_t *p, char *path);

@@ -161,7 +161,7 @@ static const char *note_handler(cmd_parms *cmd, void *dirv, const char *args)
         return NULL;
     dir->handler = apr_pstrdup(cmd->pool, name);
     dir->base = cmd->path;
-    if (!strcmp(name, "scep") || !strcmp(name, "scep-admin")) {
+    if (mod_scep_conf_is_handler(name)) {
         endpoint = apr_array_push(conf->endpoints);
         endpoint->where = cmd->directive;
         endpoint->dir = dir;
@@ -172,7 +172,7 @@ static const char *note_handler(cmd_parms *cmd, void *dirv, const char *args)
 /* A Require in a <Limit> of fewer leaves the others to everybody. */
 #define ADMIN_METHODS                                                         \
     (AP_METHOD_BIT << M_GET | AP_METHOD_BIT << M_POST |                       \
-     AP_METHOD_BIT << M_DELETE)
+     AP_METHOD_BIT << M_DELETE | AP_METHOD_BIT << M_PATCH)
 
 static const char *note_require(cmd_parms *cmd, void *dirv, const char *args)
 {
@@ -240,6 +240,10 @@ const command_rec mod_scep_commands[] = {
                   "lifetime of challenges where none is asked for"),
     PROFILE_TAKE1("ScepChallengeMaxTTL", mod_scep_set_challenge_max_ttl,
                   "longest lifetime of challenges"),
+    PROFILE_WORDS("ScepChallengeRequire", mod_scep_set_challenge_require,
+                  "bindings that a challenge must have"),
+    PROFILE_WORDS("ScepDeviceIdFrom", mod_scep_set_device_id_from,
+                  "where a request names its device"),
     PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
                   "what goes along with a certificate: leaf, ca, chain"),
     PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,

@@ -22,15 +22,25 @@ typedef struct baton_t {
     const scep_profile_t *profile;
 } baton_t;
 
-/* Asks the verifiers in order; the first that does not pass decides. */
+/*
+ * Asks the verifiers in order; the first that does not pass decides.  Those
+ * behind one that refused take their time all the same, so that the client
+ * does not learn from it how far its secret got.
+ */
 static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
                           scep_verify_result_t *result, apr_pool_t *p)
 {
     const scep_profile_t *profile = ((baton_t *)batonv)->profile;
+    int decided = 0;
 
     for (int i = 0; i < profile->verifiers->nelts; i++) {
         const scep_verifier_t *verifier =
             &APR_ARRAY_IDX(profile->verifiers, i, scep_verifier_t);
+        if (decided) {
+            if (verifier->provider->pretend)
+                verifier->provider->pretend(verifier->data, request, p);
+            continue;
+        }
         memset(result, 0, sizeof(*result));
         verifier->provider->verify(verifier->data, request, result, p);
         if (result->outcome == SCEP_VERIFY_GRANTED) {
@@ -39,19 +49,22 @@ static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
             grant->token = result->token;
             result->token = grant;
         }
-        if (result->outcome != SCEP_VERIFY_PASS)
+        decided = result->outcome == SCEP_VERIFY_REFUSED;
+        if (result->outcome == SCEP_VERIFY_GRANTED ||
+            result->outcome == SCEP_VERIFY_ERROR)
             return;
     }
     result->outcome = SCEP_VERIFY_REFUSED;
 }
 
-static apr_status_t settle(void *baton, void *token, int spend, apr_pool_t *p)
+static apr_status_t settle(void *baton, void *token,
+                           const scep_verify_end_t *end, apr_pool_t *p)
 {
     const grant_t *grant = token;
 
     (void)baton;
     return grant->verifier->provider->settle(grant->verifier->data,
-                                             grant->token, spend, p);
+                                             grant->token, end, p);
 }
 
 static void submit(void *batonv, const scep_ca_request_t *request,
@@ -251,8 +264,8 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
     if (scep_message_parse(&message, der, len, &profile->rule, &profile->ra,
                            conf->alg, conf->oid, now, &res,
                            r->pool) == APR_SUCCESS) {
-        scep_enrol_run(message, &profile->enrol, &ops, conf->alg, now, &answer,
-                       &res, r->pool);
+        scep_enrol_run(message, &profile->enrol, &ops, conf->alg,
+                       r->useragent_ip, now, &answer, &res, r->pool);
     }
     note_outcome(r, profile, message, &answer, &res);
     log_outcome(r, profile, message, &answer, &res);

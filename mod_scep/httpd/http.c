@@ -10,6 +10,22 @@
 /* Without a Content-Length a body grows from here. */
 #define FIRST_ALLOCATION 8192
 
+int mod_scep_http_is_guarded(request_rec *r)
+{
+    const scep_dir_conf_t *dir =
+        ap_get_module_config(r->per_dir_config, &scep_module);
+
+    if (dir->handler && !strcmp(dir->handler, r->handler) && dir->guarded &&
+        dir->base)
+        return 1;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  SCEPLOGNO(0121) "SetHandler %s has no Require beside it in "
+                                  "the server's configuration: nobody is let "
+                                  "in",
+                  r->handler);
+    return 0;
+}
+
 typedef struct body_t {
     apr_pool_t *p;
     unsigned char *data;

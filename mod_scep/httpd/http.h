@@ -7,6 +7,12 @@
 #include "conf.h"
 
 /**
+ * Whether the container that sets the request's handler has a Require of
+ * its own.  Where it has none nobody may be served, which is logged.
+ */
+int mod_scep_http_is_guarded(request_rec *r);
+
+/**
  * Reads a request's body, counting while it reads.
  * @return OK, or the HTTP status: 413 over max, 400 cut off, 408 …
  */

@@ -12,6 +12,31 @@
 #include "providers.h"
 #include "watchdog.h"
 
+typedef apr_status_t (*verifier_step_t)(void *verifier, server_rec *s,
+                                        apr_pool_t *p);
+
+/* Takes a step with each verifier of each profile that has it. */
+static apr_status_t each_verifier(const scep_conf_t *conf, int in_child,
+                                  server_rec *s, apr_pool_t *p)
+{
+    for (int i = 0; i < conf->profiles->nelts; i++) {
+        const apr_array_header_t *verifiers =
+            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *)->verifiers;
+
+        for (int j = 0; j < verifiers->nelts; j++) {
+            const scep_verifier_t *verifier =
+                &APR_ARRAY_IDX(verifiers, j, scep_verifier_t);
+            verifier_step_t step = in_child ? verifier->provider->child_init
+                                            : verifier->provider->open;
+            apr_status_t rv = step ? step(verifier->data, s, p) : APR_SUCCESS;
+
+            if (rv != APR_SUCCESS)
+                return rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
@@ -29,6 +54,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                                     ap_server_root_relative(pconf,
                                                             conf->state_dir),
                                     s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = each_verifier(conf, 0, s, pconf);
     if (rv != APR_SUCCESS || mod_scep_watchdog_start(s, pconf) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
@@ -48,6 +75,8 @@ static void child_init(apr_pool_t *p, server_rec *s)
         return;
     if (conf->store_provider->child_init)
         rv = conf->store_provider->child_init(conf->store, s, p);
+    if (rv == APR_SUCCESS)
+        rv = each_verifier(conf, 1, s, p);
     for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
         const scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
         if (ca->provider->child_init)
@@ -65,8 +94,7 @@ static void child_init(apr_pool_t *p, server_rec *s)
  */
 static int keep_mod_dir_away(request_rec *r)
 {
-    if (r->handler &&
-        (!strcmp(r->handler, "scep") || !strcmp(r->handler, "scep-admin"))) {
+    if (r->handler && mod_scep_conf_is_handler(r->handler)) {
         r->finfo.filetype = APR_REG;
         return OK;
     }

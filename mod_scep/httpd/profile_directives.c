@@ -8,48 +8,10 @@
 
 #include "keys.h"
 
-/* The profile that a directive describes, or NULL with *err set. */
-static scep_profile_t *profile_of(cmd_parms *cmd, void *dirv, const char **err)
-{
-    scep_dir_conf_t *dir = dirv;
-
-    *err = dir && dir->profile_section
-               ? NULL
-               : mod_scep_conf_error(cmd, "belongs into <ScepProfile>");
-    return *err ? NULL : dir->profile_section;
-}
-
-static const char *unknown_word(cmd_parms *cmd, const char *word,
-                                const char *known)
-{
-    return mod_scep_conf_error(cmd, "'%s' is none of %s", word, known);
-}
-
-/* Adds up the bits that find gives for each word. */
-static const char *set_of_words(cmd_parms *cmd, const char *words,
-                                unsigned int (*find)(const char *word),
-                                unsigned int allowed, const char *known,
-                                unsigned int *set)
-{
-    unsigned int bits = 0;
-
-    while (*words) {
-        const char *word = ap_getword_conf(cmd->pool, &words);
-        unsigned int bit = find(word) & allowed;
-        if (!bit)
-            return unknown_word(cmd, word, known);
-        bits |= bit;
-    }
-    if (!bits)
-        return mod_scep_conf_error(cmd, "needs at least one of %s", known);
-    *set = bits;
-    return NULL;
-}
-
 const char *mod_scep_set_ca(cmd_parms *cmd, void *dirv, const char *name)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err) {
         profile->ca_name = name;
@@ -62,7 +24,7 @@ const char *mod_scep_set_ra_certificate(cmd_parms *cmd, void *dirv,
                                         const char *file)
 {
     const char *err, *text;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
     scep_ra_entry_t *entry;
     STACK_OF(X509) *certs = NULL;
     apr_size_t len;
@@ -86,7 +48,7 @@ const char *mod_scep_set_ra_key(cmd_parms *cmd, void *dirv,
                                 const char *location)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err)
         APR_ARRAY_PUSH(profile->ra_keys, const char *) = location;
@@ -103,12 +65,12 @@ const char *mod_scep_set_get_ca_cert(cmd_parms *cmd, void *dirv,
         [SCEP_PUBLISH_RA_CA_ROOT] = "ra+ca+root",
     };
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (err)
         return err;
     if (order && strcasecmp(order, "reverse"))
-        return unknown_word(cmd, order, "reverse");
+        return mod_scep_conf_unknown(cmd, order, "reverse");
     for (unsigned int i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         if (!strcasecmp(form, forms[i])) {
             profile->publish = i;
@@ -116,14 +78,14 @@ const char *mod_scep_set_get_ca_cert(cmd_parms *cmd, void *dirv,
             return NULL;
         }
     }
-    return unknown_word(cmd, form, "ca ca-chain ra+ca ra+ca+root");
+    return mod_scep_conf_unknown(cmd, form, "ca ca-chain ra+ca ra+ca+root");
 }
 
 const char *mod_scep_set_capabilities(cmd_parms *cmd, void *dirv,
                                       const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (err)
         return err;
@@ -140,31 +102,31 @@ const char *mod_scep_set_capabilities(cmd_parms *cmd, void *dirv,
 const char *mod_scep_set_digests(cmd_parms *cmd, void *dirv, const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     return err ? err
-               : set_of_words(cmd, words, scep_alg_digest_by_name,
-                              SCEP_DIGESTS_DEFAULT | SCEP_DIGEST_SHA1,
-                              "sha1 sha256 sha384 sha512",
-                              &profile->rule.digests);
+               : mod_scep_conf_set(cmd, words, scep_alg_digest_by_name,
+                                   SCEP_DIGESTS_DEFAULT | SCEP_DIGEST_SHA1,
+                                   "sha1 sha256 sha384 sha512",
+                                   &profile->rule.digests);
 }
 
 const char *mod_scep_set_ciphers(cmd_parms *cmd, void *dirv, const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     return err ? err
-               : set_of_words(cmd, words, scep_alg_cipher_by_name,
-                              SCEP_CIPHERS_DEFAULT | SCEP_CIPHER_DES3,
-                              "des3 aes128 aes192 aes256",
-                              &profile->rule.ciphers);
+               : mod_scep_conf_set(cmd, words, scep_alg_cipher_by_name,
+                                   SCEP_CIPHERS_DEFAULT | SCEP_CIPHER_DES3,
+                                   "des3 aes128 aes192 aes256",
+                                   &profile->rule.ciphers);
 }
 
 const char *mod_scep_set_legacy_crypto(cmd_parms *cmd, void *dirv, int on)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err)
         profile->legacy_crypto = on;
@@ -175,7 +137,7 @@ const char *mod_scep_set_key_types(cmd_parms *cmd, void *dirv,
                                    const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
     scep_key_rule_t rule = { 0, 0, 0 };
 
     if (err)
@@ -193,7 +155,7 @@ const char *mod_scep_set_key_types(cmd_parms *cmd, void *dirv,
 const char *mod_scep_set_sans(cmd_parms *cmd, void *dirv, const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (err)
         return err;
@@ -201,15 +163,15 @@ const char *mod_scep_set_sans(cmd_parms *cmd, void *dirv, const char *words)
         profile->enrol.policy.sans = 0;
         return NULL;
     }
-    return set_of_words(cmd, words, scep_name_san_type, ~0u,
-                        "none dns ip email uri upn sid rid dirname other",
-                        &profile->enrol.policy.sans);
+    return mod_scep_conf_set(cmd, words, scep_name_san_type, ~0u,
+                             "none dns ip email uri upn sid rid dirname other",
+                             &profile->enrol.policy.sans);
 }
 
 const char *mod_scep_set_empty_subject(cmd_parms *cmd, void *dirv, int on)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err)
         profile->enrol.policy.empty_subject = on;
@@ -249,7 +211,7 @@ const char *mod_scep_set_extensions(cmd_parms *cmd, void *dirv,
                                     const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err)
         err = objects(cmd, words, 1, profile->extensions);
@@ -276,7 +238,7 @@ const char *mod_scep_set_ext_key_usage(cmd_parms *cmd, void *dirv,
                                        const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     return err ? err : objects(cmd, words, 0, profile->ext_key_usage);
 }
@@ -304,90 +266,39 @@ const char *mod_scep_set_key_usage(cmd_parms *cmd, void *dirv,
                                    const char *words)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     return err ? err
-               : set_of_words(cmd, words, key_usage_by_name, ~0u,
-                              "digitalSignature nonRepudiation "
-                              "keyEncipherment dataEncipherment keyAgreement",
-                              &profile->enrol.key_usage);
-}
-
-const char *mod_scep_set_verify(cmd_parms *cmd, void *dirv, const char *words)
-{
-    const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
-
-    if (err)
-        return err;
-    if (!*words)
-        return mod_scep_conf_error(cmd, "needs the name of a verifier");
-    profile->verifiers = apr_array_make(cmd->pool, 2, sizeof(scep_verifier_t));
-    while (*words) {
-        scep_verifier_t *verifier = apr_array_push(profile->verifiers);
-        verifier->name = ap_getword_conf(cmd->pool, &words);
-        verifier->provider =
-            ap_lookup_provider(SCEP_VERIFIER_PROVIDER_GROUP, verifier->name,
-                               SCEP_PROVIDER_VERSION);
-        if (!verifier->provider) {
-            return mod_scep_conf_error(cmd, "unknown verifier '%s'",
-                                       verifier->name);
-        }
-    }
-    return NULL;
-}
-
-static const char *positive_time(cmd_parms *cmd, const char *text,
-                                 apr_interval_time_t *value)
-{
-    apr_interval_time_t parsed = 0;
-    const char *err = mod_scep_conf_time(&parsed, text, cmd->pool);
-
-    if (!err && parsed < apr_time_from_sec(1))
-        err = "one second is the least";
-    if (err)
-        return mod_scep_conf_error(cmd, "%s", err);
-    *value = parsed;
-    return NULL;
+               : mod_scep_conf_set(
+                     cmd, words, key_usage_by_name, ~0u,
+                     "digitalSignature nonRepudiation "
+                     "keyEncipherment dataEncipherment keyAgreement",
+                     &profile->enrol.key_usage);
 }
 
 const char *mod_scep_set_validity(cmd_parms *cmd, void *dirv, const char *time)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
-    return err ? err : positive_time(cmd, time, &profile->enrol.validity);
-}
-
-const char *mod_scep_set_challenge_ttl(cmd_parms *cmd, void *dirv,
-                                       const char *time)
-{
-    const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
-
-    return err ? err : positive_time(cmd, time, &profile->challenge_ttl);
-}
-
-const char *mod_scep_set_challenge_max_ttl(cmd_parms *cmd, void *dirv,
-                                           const char *time)
-{
-    const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
-
-    return err ? err : positive_time(cmd, time, &profile->challenge_max_ttl);
+    return err ? err
+               : mod_scep_conf_positive_time(cmd, time,
+                                             &profile->enrol.validity);
 }
 
 const char *mod_scep_set_max_clock_skew(cmd_parms *cmd, void *dirv,
                                         const char *time)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err && !strcasecmp(time, "off")) {
         profile->rule.max_skew = 0;
         return NULL;
     }
-    return err ? err : positive_time(cmd, time, &profile->rule.max_skew);
+    return err ? err
+               : mod_scep_conf_positive_time(cmd, time,
+                                             &profile->rule.max_skew);
 }
 
 /* One word of two: *value becomes 0 for the first, 1 for the second. */
@@ -395,8 +306,9 @@ static const char *either(cmd_parms *cmd, const char *word, const char *first,
                           const char *second, int *value)
 {
     if (strcasecmp(word, first) && strcasecmp(word, second)) {
-        return unknown_word(cmd, word,
-                            apr_psprintf(cmd->pool, "%s %s", first, second));
+        return mod_scep_conf_unknown(cmd, word,
+                                     apr_psprintf(cmd->pool, "%s %s", first,
+                                                  second));
     }
     *value = !strcasecmp(word, second);
     return NULL;
@@ -409,7 +321,7 @@ const char *mod_scep_set_reply_certificates(cmd_parms *cmd, void *dirv,
                                          [SCEP_REPLY_CA] = "ca",
                                          [SCEP_REPLY_CHAIN] = "chain" };
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (err)
         return err;
@@ -419,14 +331,14 @@ const char *mod_scep_set_reply_certificates(cmd_parms *cmd, void *dirv,
             return NULL;
         }
     }
-    return unknown_word(cmd, word, "leaf ca chain");
+    return mod_scep_conf_unknown(cmd, word, "leaf ca chain");
 }
 
 const char *mod_scep_set_failure_content(cmd_parms *cmd, void *dirv,
                                          const char *word)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     return err ? err
                : either(cmd, word, "empty", "absent",
@@ -436,7 +348,7 @@ const char *mod_scep_set_failure_content(cmd_parms *cmd, void *dirv,
 const char *mod_scep_set_reply_signer(cmd_parms *cmd, void *dirv, int on)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     if (!err)
         profile->reply_form.signer_absent = !on;
@@ -447,7 +359,7 @@ const char *mod_scep_set_reply_key_transport(cmd_parms *cmd, void *dirv,
                                              const char *word)
 {
     const char *err;
-    scep_profile_t *profile = profile_of(cmd, dirv, &err);
+    scep_profile_t *profile = mod_scep_conf_section(cmd, dirv, &err);
 
     return err ? err
                : either(cmd, word, "mirror", "pkcs1",

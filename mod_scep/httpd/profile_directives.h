@@ -37,6 +37,10 @@ const char *mod_scep_set_challenge_ttl(cmd_parms *cmd, void *dirv,
                                        const char *time);
 const char *mod_scep_set_challenge_max_ttl(cmd_parms *cmd, void *dirv,
                                            const char *time);
+const char *mod_scep_set_challenge_require(cmd_parms *cmd, void *dirv,
+                                           const char *words);
+const char *mod_scep_set_device_id_from(cmd_parms *cmd, void *dirv,
+                                        const char *words);
 const char *mod_scep_set_reply_certificates(cmd_parms *cmd, void *dirv,
                                             const char *word);
 const char *mod_scep_set_failure_content(cmd_parms *cmd, void *dirv,

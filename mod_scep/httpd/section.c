@@ -123,6 +123,7 @@ static scep_profile_t *profile_create(apr_pool_t *p, const char *name,
     APR_ARRAY_PUSH(profile->ext_key_usage, ASN1_OBJECT *) =
         OBJ_nid2obj(NID_client_auth);
     profile->enrol.ext_key_usage = profile->ext_key_usage;
+    profile->enrol.device_from = SCEP_DEVICE_DEFAULT;
     profile->challenge_ttl = apr_time_from_sec(3600);
     profile->challenge_max_ttl = apr_time_from_sec(7 * 86400);
     return profile;
@@ -149,6 +150,7 @@ const char *mod_scep_section_profile(cmd_parms *cmd, void *dirv,
         return taken(cmd, name, profile->where);
     profile = profile_create(cmd->pool, name, where);
     vector = section_vector(cmd, &dir);
+    profile->conf = vector;
     dir->profile_section = profile;
     APR_ARRAY_PUSH(conf->profiles, scep_profile_t *) = profile;
     return ap_walk_config(cmd->directive->first_child, cmd, vector);

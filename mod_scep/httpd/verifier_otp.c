@@ -12,6 +12,8 @@
  * that dies in between leaves the challenge locked for so long. */
 #define LEASE apr_time_from_sec(60)
 
+#define NO_CHALLENGE "the CSR has no challengePassword"
+
 static const char *refusal(scep_challenge_outcome_t outcome)
 {
     switch (outcome) {
@@ -40,6 +42,31 @@ static const char *refusal(scep_challenge_outcome_t outcome)
     }
 }
 
+/* What the store's word means. */
+static void report(scep_challenge_outcome_t outcome, const char *id,
+                   scep_verify_result_t *result, apr_pool_t *p)
+{
+    switch (outcome) {
+    case SCEP_CHALLENGE_CLAIMED:
+        result->outcome = SCEP_VERIFY_GRANTED;
+        result->id = apr_pstrdup(p, id);
+        return;
+    case SCEP_CHALLENGE_NOT_FOUND:
+        /* Another verifier may know a secret that the store does not. */
+        result->outcome = SCEP_VERIFY_PASS;
+        break;
+    case SCEP_CHALLENGE_ERROR:
+        /* Clients stop for good on FAILURE, and the store will be back. */
+        result->outcome = SCEP_VERIFY_ERROR;
+        break;
+    default:
+        result->outcome = SCEP_VERIFY_REFUSED;
+        result->breach = outcome == SCEP_CHALLENGE_SPENT;
+    }
+    result->reason = *id ? apr_psprintf(p, "%s (%s)", refusal(outcome), id)
+                         : refusal(outcome);
+}
+
 static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
@@ -50,36 +77,44 @@ static void verify(void *data, const scep_verify_request_t *request,
     (void)data;
     if (!request->challenge) {
         result->outcome = SCEP_VERIFY_PASS;
-        result->reason = "the CSR has no challengePassword";
+        result->reason = NO_CHALLENGE;
         return;
     }
     claim = apr_pcalloc(p, sizeof(*claim));
     outcome = conf->store_provider->claim(conf->store, request->challenge,
                                           &request->facts, request->now, LEASE,
                                           claim, p);
-    if (outcome == SCEP_CHALLENGE_CLAIMED) {
-        result->outcome = SCEP_VERIFY_GRANTED;
-        result->token = claim;
-        result->id = claim->id;
-        return;
-    }
-    /* Another verifier may know a secret that the store does not. */
-    result->outcome = outcome == SCEP_CHALLENGE_NOT_FOUND
-                          ? SCEP_VERIFY_PASS
-                          : SCEP_VERIFY_REFUSED;
-    result->breach = outcome == SCEP_CHALLENGE_SPENT;
-    result->reason =
-        *claim->id ? apr_psprintf(p, "%s (%s)", refusal(outcome), claim->id)
-                   : refusal(outcome);
+    result->token = claim;
+    report(outcome, claim->id, result, p);
 }
 
-static apr_status_t settle(void *data, void *token, int spend, apr_pool_t *p)
+static void explain(void *data, const scep_verify_request_t *request,
+                    scep_verify_result_t *result, apr_pool_t *p)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
+    char id[SCEP_CHALLENGE_ID_SIZE] = "";
+
+    (void)data;
+    if (!request->challenge) {
+        result->outcome = SCEP_VERIFY_PASS;
+        result->reason = NO_CHALLENGE;
+        return;
+    }
+    report(conf->store_provider->check(conf->store, request->challenge,
+                                       &request->facts, request->now, id, p),
+           id, result, p);
+}
+
+static apr_status_t settle(void *data, void *token,
+                           const scep_verify_end_t *end, apr_pool_t *p)
 {
     const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
 
     (void)data;
-    return spend ? conf->store_provider->commit(conf->store, token, p)
-                 : conf->store_provider->release(conf->store, token, p);
+    return end->spend ? conf->store_provider->commit(conf->store, token, p)
+                      : conf->store_provider->release(conf->store, token, p);
 }
 
-const scep_verifier_provider_t mod_scep_verifier_otp = { verify, settle };
+const scep_verifier_provider_t mod_scep_verifier_otp = { .verify = verify,
+                                                         .settle = settle,
+                                                         .explain = explain };

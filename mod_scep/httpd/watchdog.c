@@ -10,6 +10,23 @@
 
 #define WATCHDOG_NAME "_mod_scep_"
 
+static void maintain_verifiers(const scep_conf_t *conf, server_rec *s,
+                               apr_time_t now, apr_pool_t *p)
+{
+    for (int i = 0; i < conf->profiles->nelts; i++) {
+        const apr_array_header_t *verifiers =
+            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *)->verifiers;
+
+        for (int j = 0; j < verifiers->nelts; j++) {
+            const scep_verifier_t *verifier =
+                &APR_ARRAY_IDX(verifiers, j, scep_verifier_t);
+
+            if (verifier->provider->maintain)
+                verifier->provider->maintain(verifier->data, s, now, p);
+        }
+    }
+}
+
 static apr_status_t tick(int state, void *sv, apr_pool_t *p)
 {
     server_rec *s = sv;
@@ -25,6 +42,7 @@ static apr_status_t tick(int state, void *sv, apr_pool_t *p)
                                      "made durable",
                      conf->store_name);
     }
+    maintain_verifiers(conf, s, apr_time_now(), p);
     return APR_SUCCESS;
 }
 

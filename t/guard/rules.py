@@ -17,7 +17,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 # What the core may include from outside the tree.
 CORE_HEADERS = re.compile(
     r"^(apr_\w+\.h|openssl/\w+\.h|std\w+\.h|string\.h|strings\.h|limits\.h"
-    r"|ctype\.h|inttypes\.h|stdatomic\.h|errno\.h|sys/types\.h)$")
+    r"|ctype\.h|inttypes\.h|stdatomic\.h|errno\.h|sys/types\.h"
+    r"|arpa/inet\.h)$")
 CORE_CALLS = re.compile(
     r"\b(ap_\w+|apr_(?:file|socket|sockaddr|proc|dir|shm|mmap)_\w+"
     r"|apr_time_now|apr_sleep|apr_generate_random_bytes|RAND_\w+|fopen|open"
@@ -116,7 +117,8 @@ def symbols(libraries):
 def directive_tables(tree):
     """Names in the command tables of mod_scep and the connectors."""
     names = set()
-    for path in files(tree, "mod_scep", "ca-connectors", suffixes={".c"}):
+    for path in files(tree, "mod_scep", "ca-connectors",
+                      suffixes={".c", ".h"}):
         # every macro that makes a row has the name first
         names |= set(re.findall(r'\b[A-Z][A-Z0-9_]+\(\s*"(<?Scep\w+)"',
                                 read(path)))

@@ -467,6 +467,16 @@ static const binding_case_t binding_cases[] = {
 };
 /* clang-format on */
 
+static apr_array_header_t *devices_of(const char *device)
+{
+    apr_array_header_t *devices =
+        apr_array_make(pool, 1, sizeof(const char *));
+
+    if (device)
+        APR_ARRAY_PUSH(devices, const char *) = device;
+    return devices;
+}
+
 START_TEST(a_binding_is_met_or_the_claim_refused)
 {
     const binding_case_t *c = &binding_cases[_i];
@@ -480,11 +490,11 @@ START_TEST(a_binding_is_met_or_the_claim_refused)
     scep_challenge_facts_t facts = { .profile = c->facts[0],
                                      .subject = c->facts[1],
                                      .sans = c->facts[2],
-                                     .device = c->facts[3] };
+                                     .devices = devices_of(c->facts[3]) };
     scep_challenge_facts_t right = { .profile = "p",
                                      .subject = c->bound[0],
                                      .sans = c->bound[1],
-                                     .device = c->bound[2] };
+                                     .devices = devices_of(c->bound[2]) };
 
     make(10);
     ck_assert_int_eq(scep_table_issue(table, &spec, 1, last_id), APR_SUCCESS);

@@ -120,14 +120,14 @@ static void fake_verify(void *baton, const scep_verify_request_t *request,
     result->reason = "as the test says";
 }
 
-static apr_status_t fake_settle(void *baton, void *token, int spend,
-                                apr_pool_t *p)
+static apr_status_t fake_settle(void *baton, void *token,
+                                const scep_verify_end_t *end, apr_pool_t *p)
 {
     (void)p;
     ck_assert_ptr_eq(baton, &world);
     ck_assert_ptr_eq(token, &world);
     world.settled++;
-    world.spent = spend;
+    world.spent = end->spend;
     return world.settle_status;
 }
 
@@ -148,7 +148,8 @@ static scep_result_t run(scep_enrol_answer_t *answer)
                                    fake_submit };
     scep_result_t res = SCEP_RESULT_INIT;
 
-    scep_enrol_run(&message, &profile, &ops, alg, NOW, answer, &res, pool);
+    scep_enrol_run(&message, &profile, &ops, alg, NULL, NOW, answer, &res,
+                   pool);
     ck_assert_uint_eq(ERR_peek_error(), 0);
     /* Whatever happens, a grant is settled once and never without one. */
     ck_assert_int_eq(world.settled,

@@ -1,0 +1,93 @@
+/* http_client.h - HTTP requests to CAs and validators, over libcurl
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One client for each remote service: its settings, and its idle libcurl
+ * handles with their open connections.  Thread-safe.  A handle is made by
+ * the process that uses it, never inherited over fork.  Protocols are https
+ * and, where allowed, http; redirects are not followed; certificates are
+ * verified; every call ends within its time-out and an answer is bounded.
+ *
+ * libcurl must have been initialised (scep_http_init in child_init at
+ * APR_HOOK_FIRST, before mod_watchdog starts threads there).
+ */
+#ifndef SCEP_HTTP_CLIENT_H
+#define SCEP_HTTP_CLIENT_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+typedef struct scep_http_client_t scep_http_client_t;
+
+/** How a client authenticates beside TLS. */
+typedef enum {
+    SCEP_HTTP_AUTH_NONE = 0,
+    SCEP_HTTP_AUTH_BASIC,
+    SCEP_HTTP_AUTH_BEARER,   /**< secret is the token */
+    SCEP_HTTP_AUTH_NEGOTIATE /**< Kerberos, from the credential cache */
+} scep_http_auth_t;
+
+/** Settings.  Zero and NULL are the defaults named. */
+typedef struct scep_http_settings_t {
+    apr_interval_time_t connect_timeout; /**< 5 s */
+    apr_interval_time_t timeout;         /**< 10 s, of a whole call */
+    apr_size_t max_response;             /**< 1 MiB */
+    unsigned int max_idle;               /**< handles kept, 16 */
+    const char *ca_file;                 /**< PEM; the system's */
+    const char *certificate;             /**< of the client, PEM file */
+    const char *key;                     /**< PEM file; in certificate */
+    const char *proxy;                   /**< URL; no proxy */
+    scep_http_auth_t auth;
+    const char *user;
+    const char *secret;
+    int allow_http; /**< plain http too */
+} scep_http_settings_t;
+
+typedef struct scep_http_request_t {
+    const char *method; /**< NULL: POST where there is a body, else GET */
+    const char *url;
+    const apr_table_t *headers; /**< or NULL */
+    const void *body;           /**< or NULL */
+    apr_size_t body_len;
+    /** in place of the settings' secret, where not NULL */
+    const char *bearer;
+} scep_http_request_t;
+
+typedef struct scep_http_response_t {
+    int status;           /**< 0: there was no answer */
+    apr_table_t *headers; /**< of the last answer */
+    const char *body;     /**< never NULL where there was one; has a NUL */
+    apr_size_t body_len;
+    /** zero: nothing reached the service, so a retry is harmless */
+    int sent;
+    const char *error; /**< for the log where the call failed; no secret */
+} scep_http_response_t;
+
+/** Initialises libcurl for a process, once; @return NULL or the fault. */
+const char *scep_http_init(void);
+
+/**
+ * Makes a client.  The settings are copied, secrets cleansed with the pool;
+ * the pool's end closes the connections.
+ */
+scep_http_client_t *scep_http_client_create(
+    const scep_http_settings_t *settings, apr_pool_t *p);
+
+/**
+ * Says whether a URL is one that the client would call.
+ * @return NULL, or what is wrong with it
+ */
+const char *scep_http_check_url(const char *url, int allow_http,
+                                apr_pool_t *p);
+
+/**
+ * Makes a request and waits for the answer.
+ * @return APR_SUCCESS with any HTTP status; APR_TIMEUP; APR_ENOSPC: over
+ *         max_response; APR_EGENERAL.  response->error tells more
+ */
+apr_status_t scep_http_client_call(scep_http_client_t *client,
+                                   const scep_http_request_t *request,
+                                   scep_http_response_t *response,
+                                   apr_pool_t *p);
+
+#endif
