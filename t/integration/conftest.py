@@ -82,8 +82,9 @@ def make_server():
     """Starts servers for one test alone: make_server(lines, mpm, bare)."""
     started = []
 
-    def make(lines="", mpm="event", bare=False, start=True):
-        sandbox = Sandbox(mpm, lines, bare)
+    def make(lines="", mpm="event", bare=False, start=True,
+             environment=None):
+        sandbox = Sandbox(mpm, lines, bare, environment)
         started.append(sandbox)
         if start:
             sandbox.start()

@@ -129,8 +129,9 @@ class Sandbox:
 
     instances = []
 
-    def __init__(self, mpm="event", lines="", bare=False):
+    def __init__(self, mpm="event", lines="", bare=False, environment=None):
         self.dir = scratch()
+        self.environment = environment or {}
         self.mpm = mpm
         self.bare = bare
         self.lines = lines
@@ -142,7 +143,7 @@ class Sandbox:
     def command(self, *words, check=True):
         done = subprocess.run(
             [SANDBOX, words[0], "--dir", self.dir, *words[1:]], text=True,
-            env={**os.environ, "SCEP_BUILD": str(BUILD)},
+            env={**os.environ, **self.environment, "SCEP_BUILD": str(BUILD)},
             stdin=subprocess.DEVNULL, capture_output=True)
         if check:
             assert done.returncode == 0, done.stdout + done.stderr

@@ -15,7 +15,7 @@ integration_tests = \
 	%D%/test_sandbox.py
 EXTRA_DIST += $(integration_tests) \
 	%D%/certrep.py %D%/configuration.py %D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/pki.py %D%/pkimessage.py %D%/profiles.py \
+	%D%/gateway.py %D%/kerberos.py %D%/pki.py %D%/pkimessage.py %D%/profiles.py \
 	%D%/scepclient.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
