@@ -376,6 +376,9 @@ typedef struct scep_verify_request_t {
     apr_size_t csr_len;
     const X509_NAME *subject;
     const GENERAL_NAMES *sans; /**< may be NULL */
+    /** the CSR's key did not sign the message, or it is a RenewalReq: proof
+     * by the signer's certificate alone counts */
+    int renewal;
 } scep_verify_request_t;
 
 /** How an enrolment that verify granted has ended. */
@@ -440,6 +443,9 @@ typedef struct scep_verifier_provider_t {
                      apr_pool_t *p);
     /** Lines for GET metrics, in Prometheus's text format; optional. */
     const char *(*metrics)(void *verifier, apr_time_t now, apr_pool_t *p);
+    /** Non-zero: what it goes by is the certificate that signed.  A profile
+     * that names such a one serves renewals, and only these decide them. */
+    int by_signer;
 } scep_verifier_provider_t;
 
 #ifdef __cplusplus

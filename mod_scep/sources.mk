@@ -22,6 +22,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h \
 	%D%/core/query.c %D%/core/query.h \
+	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
@@ -45,6 +46,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
 	%D%/httpd/section.c \
+	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
 	%D%/httpd/verifier_otp.c \
 	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
 mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \

@@ -181,7 +181,7 @@ static void remove_word(apr_array_header_t *words, const char *word)
 /* Every word alone too: old clients do not know what SCEPStandard implies
  * (C-15), and strongSwan looks for SHA-384 (Q-3). */
 static void add_defaults(apr_array_header_t *words, unsigned int digests,
-                         unsigned int ciphers)
+                         unsigned int ciphers, int renewal)
 {
     int aes = (ciphers & SCEP_CIPHER_AES128) != 0;
     int sha256 = (digests & SCEP_DIGEST_SHA256) != 0;
@@ -191,6 +191,8 @@ static void add_defaults(apr_array_header_t *words, unsigned int digests,
     if (ciphers & SCEP_CIPHER_DES3)
         add_word(words, "DES3");
     add_word(words, "POSTPKIOperation");
+    if (renewal)
+        add_word(words, "Renewal");
     if (aes && sha256)
         add_word(words, "SCEPStandard");
     if (digests & SCEP_DIGEST_SHA1)
@@ -204,6 +206,7 @@ static void add_defaults(apr_array_header_t *words, unsigned int digests,
 }
 
 const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
+                                   int renewal,
                                    const apr_array_header_t *edits,
                                    apr_pool_t *p)
 {
@@ -211,7 +214,7 @@ const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
     int i, n = edits ? edits->nelts : 0;
 
     if (n == 0 || strchr("+-", *APR_ARRAY_IDX(edits, 0, const char *)))
-        add_defaults(words, digests, ciphers);
+        add_defaults(words, digests, ciphers, renewal);
     for (i = 0; i < n; i++) {
         const char *word = APR_ARRAY_IDX(edits, i, const char *);
 

@@ -38,8 +38,14 @@ static apr_status_t check_type(const enrol_t *enrol)
                                 "CertPoll for a transaction that is not "
                                 "known");
     case SCEP_TYPE_RENEWAL_REQ:
+        if (enrol->profile->renewal && enrol->message->signer)
+            return APR_SUCCESS;
         return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
-                                "RenewalReq, and renewal is not offered");
+                                enrol->profile->renewal
+                                    ? "RenewalReq, and not signed by a "
+                                      "certificate of a CA"
+                                    : "RenewalReq, and renewal is not "
+                                      "offered");
     default:
         return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
                                 "messageType %d is not served",
@@ -48,9 +54,27 @@ static apr_status_t check_type(const enrol_t *enrol)
 }
 
 /*
- * A PKCSReq is signed by the key that it asks a certificate for.  Without
- * this, whoever sees a CSR could have it enveloped to a key of their own.
+ * A first request is signed by the key that it asks a certificate for.
+ * Without this, whoever sees a CSR could have it enveloped to a key of their
+ * own.  Where another key has signed, the certificate of that key has to
+ * prove the whole request.
  */
+static apr_status_t check_signer(enrol_t *enrol)
+{
+    const scep_message_t *message = enrol->message;
+    int same =
+        enrol->csr->spki_len == message->signer_spki_len &&
+        !memcmp(enrol->csr->spki, message->signer_spki, enrol->csr->spki_len);
+
+    enrol->who.renewal = !same || message->type == SCEP_TYPE_RENEWAL_REQ;
+    if (!same && (!enrol->profile->renewal || !message->signer)) {
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_SIGNER,
+                                "the request is signed by another key than "
+                                "the CSR's");
+    }
+    return APR_SUCCESS;
+}
+
 static apr_status_t read_csr(enrol_t *enrol)
 {
     const scep_message_t *message = enrol->message;
@@ -68,12 +92,9 @@ static apr_status_t read_csr(enrol_t *enrol)
                          enrol->res, enrol->p);
     if (rv != APR_SUCCESS)
         return rv;
-    if (enrol->csr->spki_len != message->signer_spki_len ||
-        memcmp(enrol->csr->spki, message->signer_spki, enrol->csr->spki_len)) {
-        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_SIGNER,
-                                "the request is signed by another key than "
-                                "the CSR's");
-    }
+    rv = check_signer(enrol);
+    if (rv != APR_SUCCESS)
+        return rv;
     rv = scep_alg_key_check(&enrol->profile->policy.keys, enrol->csr->key,
                             enrol->res, enrol->p);
     return rv == APR_SUCCESS
@@ -91,21 +112,29 @@ static int digest_part(EVP_MD_CTX *ctx, const void *data, apr_size_t len)
            EVP_DigestUpdate(ctx, data, len);
 }
 
-/* One name for (profile, transactionID, CSR); the signer is "self". */
+/* One name for (profile, transactionID, CSR, signer): clients use the same
+ * transactionID, and even the same CSR, when they renew (Q-12). */
 static apr_status_t name_transaction(enrol_t *enrol)
 {
     const char *profile = enrol->profile->name;
     const char *id = enrol->message->transaction_id;
+    const void *signer = "self";
+    apr_size_t signer_len = 4;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int good =
-        ctx &&
-        EVP_DigestInit_ex(ctx, scep_alg_md(enrol->alg, SCEP_DIGEST_SHA256),
-                          NULL) &&
-        digest_part(ctx, profile, strlen(profile)) &&
-        digest_part(ctx, id, strlen(id)) &&
-        digest_part(ctx, enrol->csr->der, enrol->csr->der_len) &&
-        digest_part(ctx, "self", 4) &&
-        EVP_DigestFinal_ex(ctx, enrol->who.facts.transaction, NULL);
+    int good;
+
+    if (enrol->message->signer) {
+        signer = enrol->message->signer_id;
+        signer_len = enrol->message->signer_id_len;
+    }
+    good = ctx &&
+           EVP_DigestInit_ex(ctx, scep_alg_md(enrol->alg, SCEP_DIGEST_SHA256),
+                             NULL) &&
+           digest_part(ctx, profile, strlen(profile)) &&
+           digest_part(ctx, id, strlen(id)) &&
+           digest_part(ctx, enrol->csr->der, enrol->csr->der_len) &&
+           digest_part(ctx, signer, signer_len) &&
+           EVP_DigestFinal_ex(ctx, enrol->who.facts.transaction, NULL);
 
     EVP_MD_CTX_free(ctx);
     return good ? APR_SUCCESS

@@ -38,6 +38,7 @@ typedef struct scep_enrol_profile_t {
     const apr_array_header_t *ext_key_usage;
     const char *ca;           /**< name of the CA */
     unsigned int device_from; /**< SCEP_DEVICE_* */
+    int renewal; /**< a verifier goes by the signer's certificate */
 } scep_enrol_profile_t;
 
 /** What came of it, beside the scep_result_t. */

@@ -108,7 +108,8 @@ static int prepare_answers(server_rec *s, scep_profile_t *profile,
     apr_status_t rv = ra ? APR_SUCCESS : APR_ENOMEM;
     const char *caps =
         scep_cert_capabilities(profile->rule.digests, profile->rule.ciphers,
-                               profile->capabilities, pconf);
+                               profile->enrol.renewal, profile->capabilities,
+                               pconf);
 
     for (int i = 0; rv == APR_SUCCESS && i < profile->ra_entries->nelts; i++)
         if (!sk_X509_push(
@@ -164,10 +165,12 @@ static int check_verifiers(server_rec *s, const scep_conf_t *conf,
     for (int i = 0; i < profile->verifiers->nelts; i++) {
         scep_verifier_t *verifier =
             &APR_ARRAY_IDX(profile->verifiers, i, scep_verifier_t);
-        const char *err =
-            verifier->provider->check
-                ? verifier->provider->check(&setup, &verifier->data)
-                : NULL;
+        const char *err;
+
+        profile->enrol.renewal |= verifier->provider->by_signer;
+        err = verifier->provider->check
+                  ? verifier->provider->check(&setup, &verifier->data)
+                  : NULL;
 
         if (err) {
             return mistake(s, verifier->where, "ScepVerify", verifier->name,

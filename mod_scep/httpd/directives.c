@@ -9,6 +9,7 @@
 
 #include "keys.h"
 #include "profile_directives.h"
+#include "verifier_cert.h"
 
 static int is_directory(const char *path, apr_pool_t *p)
 {
@@ -244,6 +245,7 @@ const command_rec mod_scep_commands[] = {
                   "bindings that a challenge must have"),
     PROFILE_WORDS("ScepDeviceIdFrom", mod_scep_set_device_id_from,
                   "where a request names its device"),
+    SCEP_RENEWAL_DIRECTIVES,
     PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
                   "what goes along with a certificate: leaf, ca, chain"),
     PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,

@@ -36,6 +36,8 @@ static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
     for (int i = 0; i < profile->verifiers->nelts; i++) {
         const scep_verifier_t *verifier =
             &APR_ARRAY_IDX(profile->verifiers, i, scep_verifier_t);
+        if (request->renewal && !verifier->provider->by_signer)
+            continue;
         if (decided) {
             if (verifier->provider->pretend)
                 verifier->provider->pretend(verifier->data, request, p);

@@ -12,4 +12,7 @@ extern const scep_challenge_provider_t mod_scep_challenge_shm;
 /** One-time passwords from the challenge store, verifier_otp.c. */
 extern const scep_verifier_provider_t mod_scep_verifier_otp;
 
+/** The certificate that is being renewed, verifier_cert.c. */
+extern const scep_verifier_provider_t mod_scep_verifier_cert;
+
 #endif

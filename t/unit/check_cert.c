@@ -542,7 +542,7 @@ static const char *caps(unsigned int digests, unsigned int ciphers,
     for (word = apr_strtok(copy, " ", &state); word;
          word = apr_strtok(NULL, " ", &state))
         *(const char **)apr_array_push(words) = word;
-    return scep_cert_capabilities(digests, ciphers,
+    return scep_cert_capabilities(digests, ciphers, 0,
                                   words->nelts ? words : NULL, pool);
 }
 

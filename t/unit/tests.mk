@@ -48,6 +48,12 @@ TESTS += %D%/check_cert
 %C%_check_cert_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_cert_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_renewal
+TESTS += %D%/check_renewal
+%C%_check_renewal_SOURCES = %D%/check_renewal.c
+%C%_check_renewal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_renewal_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_result %D%/check_alg %D%/check_message
 TESTS += %D%/check_result %D%/check_alg %D%/check_message
 %C%_check_result_SOURCES = %D%/check_result.c

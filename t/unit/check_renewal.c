@@ -1,0 +1,267 @@
+/* check_renewal.c - which certificates prove a renewal
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <apr_strings.h>
+#include <openssl/err.h>
+
+#include "renewal.h"
+#include "run.h"
+#include "support.h"
+
+#define DAY apr_time_from_sec(86400)
+
+static apr_pool_t *pool;
+static EVP_PKEY *ca_key, *other_key, *device_key;
+static X509 *ca;
+static apr_array_header_t *client_auth;
+static apr_time_t now;
+
+/* How a certificate differs from a good one; NULL and 0 do not, "" stands
+ * for an extension that is absent. */
+typedef struct {
+    const char *cn, *san, *usage, *extended, *constraints;
+    EVP_PKEY *issuer_key;
+    const char *issuer_cn;
+    long from, to; /* seconds from now */
+} plan_t;
+
+static const char *or_good(const char *value, const char *good)
+{
+    return value ? value : good;
+}
+
+static void add_name(X509_NAME *name, const char *cn)
+{
+    ck_assert_int_eq(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                                                (const unsigned char *)cn, -1,
+                                                -1, 0),
+                     1);
+}
+
+static void add_extension(X509 *cert, int nid, const char *value)
+{
+    X509_EXTENSION *ext;
+
+    if (!*value)
+        return;
+    ext = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    ck_assert_ptr_nonnull(ext);
+    X509_add_ext(cert, ext, -1);
+    X509_EXTENSION_free(ext);
+}
+
+static X509 *make(const plan_t *plan)
+{
+    X509 *cert = X509_new();
+    time_t at = (time_t)apr_time_sec(now);
+
+    X509_set_version(cert, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), 7);
+    add_name(X509_get_subject_name(cert), or_good(plan->cn, "device"));
+    add_name(X509_get_issuer_name(cert), or_good(plan->issuer_cn, "CA"));
+    X509_time_adj(X509_getm_notBefore(cert), plan->from ? plan->from : -3600,
+                  &at);
+    X509_time_adj(X509_getm_notAfter(cert), plan->to ? plan->to : 3600, &at);
+    X509_set_pubkey(cert, device_key);
+    add_extension(cert, NID_subject_alt_name,
+                  or_good(plan->san, "DNS:a.example,DNS:b.example"));
+    add_extension(cert, NID_key_usage,
+                  or_good(plan->usage, "digitalSignature"));
+    add_extension(cert, NID_ext_key_usage,
+                  or_good(plan->extended, "clientAuth"));
+    add_extension(cert, NID_basic_constraints, or_good(plan->constraints, ""));
+    ck_assert_int_gt(X509_sign(cert,
+                               plan->issuer_key ? plan->issuer_key : ca_key,
+                               EVP_sha256()),
+                     0);
+    return cert;
+}
+
+static X509_CRL *make_crl(EVP_PKEY *key, const char *issuer, long from,
+                          long to, long revoked)
+{
+    X509_CRL *crl = X509_CRL_new();
+    X509_NAME *name = X509_NAME_new();
+    time_t at = (time_t)apr_time_sec(now);
+    ASN1_TIME *last = X509_time_adj(NULL, from, &at);
+    ASN1_TIME *next = X509_time_adj(NULL, to, &at);
+
+    add_name(name, issuer);
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, name);
+    X509_CRL_set1_lastUpdate(crl, last);
+    X509_CRL_set1_nextUpdate(crl, next);
+    if (revoked) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        ASN1_INTEGER *serial = ASN1_INTEGER_new();
+        ASN1_INTEGER_set(serial, revoked);
+        X509_REVOKED_set_serialNumber(entry, serial);
+        X509_REVOKED_set_revocationDate(entry, last);
+        X509_CRL_add0_revoked(crl, entry);
+        ASN1_INTEGER_free(serial);
+    }
+    ck_assert_int_gt(X509_CRL_sign(crl, key, EVP_sha256()), 0);
+    ASN1_TIME_free(last);
+    ASN1_TIME_free(next);
+    X509_NAME_free(name);
+    return crl;
+}
+
+/* A request for cn with SANs, signed by a certificate to that plan. */
+static const char *ask(const plan_t *plan, const char *cn, const char *san,
+                       X509_CRL *crl, apr_interval_time_t grace)
+{
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    scep_renewal_rule_t rule = { chain, crl, grace, client_auth };
+    X509 *signer = make(plan);
+    X509_NAME *subject = X509_NAME_new();
+    GENERAL_NAMES *sans = NULL;
+    const char *answer;
+
+    sk_X509_push(chain, ca);
+    add_name(subject, cn);
+    if (san) {
+        X509_EXTENSION *ext =
+            X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
+        sans = X509V3_EXT_d2i(ext);
+        X509_EXTENSION_free(ext);
+    }
+    answer = scep_renewal_check(&rule, signer, subject, sans, now, pool);
+    ck_assert_uint_eq(ERR_peek_error(), 0);
+    GENERAL_NAMES_free(sans);
+    X509_NAME_free(subject);
+    X509_free(signer);
+    sk_X509_free(chain);
+    return answer;
+}
+
+START_TEST(c71_a_valid_certificate_of_the_ca_proves)
+{
+    const plan_t good = { NULL };
+
+    ck_assert_ptr_null(
+        ask(&good, "device", "DNS:a.example,DNS:b.example", NULL, 0));
+    ck_assert_ptr_null(ask(&good, "device", "DNS:B.example", NULL, 0));
+    ck_assert_ptr_null(ask(&good, "device", NULL, NULL, 0));
+}
+END_TEST
+
+START_TEST(c73_no_new_name)
+{
+    const plan_t good = { NULL };
+
+    ck_assert_str_eq(ask(&good, "other", NULL, NULL, 0),
+                     "the request is for another subject than the "
+                     "certificate's");
+    ck_assert_ptr_nonnull(ask(&good, "device", "DNS:c.example", NULL, 0));
+    ck_assert_ptr_nonnull(
+        ask(&good, "device", "DNS:a.example,IP:192.0.2.1", NULL, 0));
+    ck_assert_ptr_nonnull(ask(&good, "device", "email:a.example", NULL, 0));
+}
+END_TEST
+
+START_TEST(forged_and_foreign_certificates_prove_nothing)
+{
+    const plan_t plans[] = {
+        { .issuer_key = other_key }, /* the CA's name alone */
+        { .issuer_cn = "Other", .issuer_key = other_key },
+        { .issuer_cn = "device", .issuer_key = device_key },
+        { .from = 60 },
+        { .to = -1 },
+        { .extended = "" },
+        { .extended = "serverAuth" },
+        { .usage = "keyEncipherment" },
+        { .constraints = "CA:TRUE", .usage = "" },
+    };
+
+    for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++)
+        ck_assert_msg(ask(&plans[i], "device", NULL, NULL, 0) != NULL,
+                      "plan %zu", i);
+}
+END_TEST
+
+START_TEST(grace_counts_from_the_end)
+{
+    const plan_t ended = { .to = -3600 };
+
+    ck_assert_ptr_null(
+        ask(&ended, "device", NULL, NULL, apr_time_from_sec(3601)));
+    ck_assert_ptr_nonnull(
+        ask(&ended, "device", NULL, NULL, apr_time_from_sec(3600)));
+}
+END_TEST
+
+START_TEST(a_revoked_certificate_proves_nothing)
+{
+    const plan_t good = { NULL };
+    X509_CRL *without = make_crl(ca_key, "CA", -60, 3600, 8);
+    X509_CRL *with = make_crl(ca_key, "CA", -60, 3600, 7);
+
+    ck_assert_ptr_null(ask(&good, "device", NULL, without, 0));
+    ck_assert_str_eq(ask(&good, "device", NULL, with, 0),
+                     "the certificate is revoked");
+    X509_CRL_free(without);
+    X509_CRL_free(with);
+}
+END_TEST
+
+START_TEST(a_crl_that_is_no_proof_refuses)
+{
+    const plan_t good = { NULL };
+    X509_CRL *crls[] = {
+        make_crl(other_key, "CA", -60, 3600, 0),
+        make_crl(other_key, "Other", -60, 3600, 0),
+        make_crl(ca_key, "CA", -7200, -3600, 0),
+        make_crl(ca_key, "CA", 3600, 7200, 0),
+    };
+
+    for (size_t i = 0; i < sizeof(crls) / sizeof(*crls); i++) {
+        ck_assert_ptr_nonnull(ask(&good, "device", NULL, crls[i], DAY));
+        X509_CRL_free(crls[i]);
+    }
+}
+END_TEST
+
+static void setup(void)
+{
+    pool = support_pool();
+    now = apr_time_now();
+    ca_key = support_ec("P-256", pool);
+    other_key = support_ec("P-256", pool);
+    device_key = support_ec("P-256", pool);
+    ca = make(&(plan_t){ .cn = "CA",
+                         .san = "",
+                         .usage = "keyCertSign,cRLSign",
+                         .extended = "",
+                         .constraints = "CA:TRUE" });
+    X509_set_pubkey(ca, ca_key);
+    X509_sign(ca, ca_key, EVP_sha256());
+    client_auth = apr_array_make(pool, 1, sizeof(ASN1_OBJECT *));
+    APR_ARRAY_PUSH(client_auth, ASN1_OBJECT *) = OBJ_nid2obj(NID_client_auth);
+}
+
+static void teardown(void)
+{
+    X509_free(ca);
+}
+
+static Suite *renewal_suite(void)
+{
+    Suite *suite = suite_create("renewal");
+    TCase *tcase = tcase_create("renewal");
+
+    tcase_add_unchecked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, c71_a_valid_certificate_of_the_ca_proves);
+    tcase_add_test(tcase, c73_no_new_name);
+    tcase_add_test(tcase, forged_and_foreign_certificates_prove_nothing);
+    tcase_add_test(tcase, grace_counts_from_the_end);
+    tcase_add_test(tcase, a_revoked_certificate_proves_nothing);
+    tcase_add_test(tcase, a_crl_that_is_no_proof_refuses);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int main(void)
+{
+    return run_suite(renewal_suite());
+}
