@@ -46,6 +46,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
 	%D%/httpd/section.c \
+	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
 	%D%/httpd/verifier_otp.c \
 	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
