@@ -55,6 +55,7 @@ mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
 mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 mod_scep_la_LDFLAGS = -module -avoid-version -shared \
 	-export-symbols-regex '^scep_module$$'
-mod_scep_la_LIBADD = libscepcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS)
+mod_scep_la_LIBADD = libscepcore.la libscephttp.la \
+	$(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 include_HEADERS = %D%/mod_scep.h

@@ -27,7 +27,14 @@ typedef enum {
     SCEP_HTTP_AUTH_NEGOTIATE /**< Kerberos, from the credential cache */
 } scep_http_auth_t;
 
-/** Settings.  Zero and NULL are the defaults named. */
+/** For allow_http: plain http to loopback addresses only, or to any. */
+#define SCEP_HTTP_LOOPBACK 1
+#define SCEP_HTTP_ANY 2
+
+/**
+ * Settings.  Zero and NULL are the defaults named.  The files are read when
+ * the client is made, so that children need not be able to.
+ */
 typedef struct scep_http_settings_t {
     apr_interval_time_t connect_timeout; /**< 5 s */
     apr_interval_time_t timeout;         /**< 10 s, of a whole call */
@@ -40,7 +47,7 @@ typedef struct scep_http_settings_t {
     scep_http_auth_t auth;
     const char *user;
     const char *secret;
-    int allow_http; /**< plain http too */
+    int allow_http; /**< SCEP_HTTP_*; 0: https only */
 } scep_http_settings_t;
 
 typedef struct scep_http_request_t {
@@ -60,7 +67,9 @@ typedef struct scep_http_response_t {
     apr_size_t body_len;
     /** zero: nothing reached the service, so a retry is harmless */
     int sent;
-    const char *error; /**< for the log where the call failed; no secret */
+    /** for the log where the call failed, which is an APR error; no secret,
+     * no control character */
+    const char *error;
 } scep_http_response_t;
 
 /** Initialises libcurl for a process, once; @return NULL or the fault. */
@@ -75,13 +84,17 @@ scep_http_client_t *scep_http_client_create(
 
 /**
  * Says whether a URL is one that the client would call.
- * @return NULL, or what is wrong with it
+ * @param allow_http  SCEP_HTTP_*; 0: https only
+ * @return NULL, or what is wrong with it, in words that go after "URL: "
  */
 const char *scep_http_check_url(const char *url, int allow_http,
                                 apr_pool_t *p);
 
 /**
- * Makes a request and waits for the answer.
+ * Makes a request and waits for the answer.  It goes out once: where a
+ * connection that was kept open ends without an answer the call fails, unless
+ * the method is GET or HEAD.
+ * @param response  filled in; an answer that was cut off counts as none
  * @return APR_SUCCESS with any HTTP status; APR_TIMEUP; APR_ENOSPC: over
  *         max_response; APR_EGENERAL.  response->error tells more
  */

@@ -7,6 +7,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#include "../../ca-connectors/http/http_client.h"
 #include "conf.h"
 #include "handler.h"
 #include "providers.h"
@@ -66,6 +67,19 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+/* libcurl wants to be initialised before there are threads, and mod_watchdog
+ * starts some in its own child_init. */
+static void child_init_http(apr_pool_t *p, server_rec *s)
+{
+    const char *err = scep_http_init();
+
+    (void)p;
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     SCEPLOGNO(0330) "libcurl cannot be initialised: %s", err);
+    }
+}
+
 static void child_init(apr_pool_t *p, server_rec *s)
 {
     const scep_conf_t *conf = mod_scep_conf_get(s);
@@ -111,6 +125,7 @@ static void register_hooks(apr_pool_t *p)
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_cert);
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init_http, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_fixups(keep_mod_dir_away, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(mod_scep_handler, NULL, NULL, APR_HOOK_MIDDLE);
