@@ -45,6 +45,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/mod_scep.c \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
+	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \

@@ -11,6 +11,8 @@
 #include <openssl/store.h>
 #include <openssl/ui.h>
 
+#include "secret.h"
+
 /* Pass phrases outlive a reload: the terminal is gone by then.  They hang
  * on the process's pool and point to nothing in this DSO. */
 #define RETAINED_PHRASES "mod_scep-pass-phrases"
@@ -62,32 +64,13 @@ static void phrase_keep(server_rec *s, const char *location, const char *text)
 static int phrase_from_program(phrase_request_t *request, const char *program,
                                char *buf, int size)
 {
-    const char *argv[] = { program, request->location, NULL };
-    apr_procattr_t *attr;
-    apr_proc_t proc;
-    apr_size_t len = 0;
-    apr_exit_why_e why;
-    int code = -1;
+    const char *const argv[] = { program, request->location, NULL };
+    apr_size_t len;
 
-    if (apr_procattr_create(&attr, request->p) != APR_SUCCESS ||
-        apr_procattr_io_set(attr, APR_NO_PIPE, APR_FULL_BLOCK, APR_NO_PIPE) !=
-            APR_SUCCESS ||
-        apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV) != APR_SUCCESS ||
-        apr_proc_create(&proc, program, argv, NULL, attr, request->p) !=
-            APR_SUCCESS) {
-        request->err = apr_psprintf(request->p, "cannot run %s", program);
+    request->err = mod_scep_secret_run(argv, buf, size, &len, request->p);
+    if (request->err)
         return 0;
-    }
-    apr_file_read_full(proc.out, buf, size - 1, &len);
-    apr_file_close(proc.out);
-    apr_proc_wait(&proc, &code, &why, APR_WAIT);
-    buf[len] = '\0';
     buf[strcspn(buf, "\r\n")] = '\0';
-    if (why != APR_PROC_EXIT || code != 0) {
-        request->err = apr_psprintf(request->p, "%s failed", program);
-        OPENSSL_cleanse(buf, size);
-        return 0;
-    }
     return (int)strlen(buf);
 }
 
