@@ -139,8 +139,10 @@ static X509_CRL *current_crl(scep_cert_verifier_t *verifier, apr_pool_t *p)
     apr_finfo_t info;
 
     if (apr_stat(&info, file,
-                 APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE,
-                 p) != APR_SUCCESS)
+                 APR_FINFO_TYPE | APR_FINFO_MTIME | APR_FINFO_SIZE |
+                     APR_FINFO_INODE,
+                 p) != APR_SUCCESS ||
+        info.filetype != APR_REG)
         return NULL;
     apr_thread_mutex_lock(verifier->mutex);
     if (!verifier->crl || info.mtime != verifier->crl_mtime ||

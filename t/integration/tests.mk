@@ -12,6 +12,7 @@ integration_tests = \
 	%D%/test_local_ca.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
+	%D%/test_renewal.py \
 	%D%/test_sandbox.py
 EXTRA_DIST += $(integration_tests) \
 	%D%/certrep.py %D%/configuration.py %D%/conftest.py %D%/der.py \

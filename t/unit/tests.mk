@@ -36,6 +36,12 @@ TESTS += %D%/check_csr
 %C%_check_csr_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_csr_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_network
+TESTS += %D%/check_network
+%C%_check_network_SOURCES = %D%/check_network.c
+%C%_check_network_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_network_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_policy
 TESTS += %D%/check_policy
 %C%_check_policy_SOURCES = %D%/check_policy.c
@@ -90,3 +96,9 @@ TESTS += %D%/challenge_step %D%/challenge_kill
 %C%_challenge_kill_SOURCES = %D%/challenge_kill.c \
 	%D%/challenge_support.c %D%/challenge_support.h
 %C%_challenge_kill_LDADD = libscepcore.la
+
+check_PROGRAMS += %D%/check_static_secret
+TESTS += %D%/check_static_secret
+%C%_check_static_secret_SOURCES = %D%/check_static_secret.c
+%C%_check_static_secret_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_static_secret_LDADD = libunit.la libscepcore.la
