@@ -6,6 +6,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/alg.c %D%/core/alg.h %D%/core/alg_key.c \
 	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
 	%D%/core/challenge_claim.c \
+	%D%/core/challenge_manage.c \
 	%D%/core/challenge_record.c %D%/core/challenge_record.h \
 	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
@@ -23,7 +24,8 @@ libscepcore_la_SOURCES = \
 	%D%/core/policy.c %D%/core/policy.h \
 	%D%/core/query.c %D%/core/query.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
-	%D%/core/result.c %D%/core/result.h
+	%D%/core/result.c %D%/core/result.h \
+	%D%/core/static_secret.c %D%/core/static_secret.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep.la

@@ -8,13 +8,44 @@
 /* ------------------------------------------------------------------ */
 /* Claim                                                                */
 
+/** Whether a request meets the bindings; CLAIMED if it does. */
+static scep_challenge_outcome_t judge_bindings(const scep_table_t *table,
+                                               const scep_record_t *record,
+                                               const scep_digests_t *request)
+{
+    uint32_t missing = record->flags & ~request->set;
+    int found = 0;
+
+    for (int i = 0; i < SCEP_CHALLENGE_DEVICES_MAX; i++)
+        found |= i < request->devices && request->device[i] == record->device;
+    if (record->profile != request->profile)
+        return SCEP_CHALLENGE_BOUND_PROFILE;
+    if ((missing & SCEP_RECORD_SUBJECT) ||
+        ((record->flags & SCEP_RECORD_SUBJECT) &&
+         record->subject != request->subject))
+        return SCEP_CHALLENGE_BOUND_SUBJECT;
+    if ((missing & SCEP_RECORD_SANS) ||
+        ((record->flags & SCEP_RECORD_SANS) && record->sans != request->sans))
+        return SCEP_CHALLENGE_BOUND_SAN;
+    if ((missing & SCEP_RECORD_DEVICE) ||
+        ((record->flags & SCEP_RECORD_DEVICE) && !found))
+        return SCEP_CHALLENGE_BOUND_DEVICE;
+    if ((missing & SCEP_RECORD_NETWORK) ||
+        ((record->flags & SCEP_RECORD_NETWORK) &&
+         record->network !=
+             scep_record_network(table, request->address, record->prefix)))
+        return SCEP_CHALLENGE_BOUND_NETWORK;
+    return SCEP_CHALLENGE_CLAIMED;
+}
+
 /** What a challenge in this state answers to a request. */
-static scep_challenge_outcome_t judge(uint64_t word,
+static scep_challenge_outcome_t judge(const scep_table_t *table, uint64_t word,
                                       const scep_record_t *record,
                                       const scep_digests_t *request,
                                       uint32_t now)
 {
-    uint32_t missing = record->flags & ~request->set;
+    scep_challenge_outcome_t bound = judge_bindings(table, record, request);
+    int counted = record->uses > 1;
 
     switch (scep_word_fate(word)) {
     case SCEP_WORD_SPENT:
@@ -28,26 +59,36 @@ static scep_challenge_outcome_t judge(uint64_t word,
     case SCEP_WORD_ISSUED:
         break;
     default:
-        return SCEP_CHALLENGE_EXPIRED;
+        return counted && scep_uses_open(record->uses_left) == 0
+                   ? SCEP_CHALLENGE_SPENT
+                   : SCEP_CHALLENGE_EXPIRED;
     }
-    if (now >= record->expires)
+    if (scep_life_over(record->life, now))
         return SCEP_CHALLENGE_EXPIRED;
-    if (record->profile != request->profile)
-        return SCEP_CHALLENGE_BOUND_PROFILE;
-    if ((record->flags & SCEP_RECORD_SUBJECT) &&
-        ((missing & SCEP_RECORD_SUBJECT) ||
-         CRYPTO_memcmp(record->subject, request->subject,
-                       sizeof(record->subject)) != 0))
-        return SCEP_CHALLENGE_BOUND_SUBJECT;
-    if ((record->flags & SCEP_RECORD_SANS) &&
-        ((missing & SCEP_RECORD_SANS) ||
-         CRYPTO_memcmp(record->sans, request->sans, sizeof(record->sans)) !=
-             0))
-        return SCEP_CHALLENGE_BOUND_SAN;
-    if ((record->flags & SCEP_RECORD_DEVICE) &&
-        ((missing & SCEP_RECORD_DEVICE) || record->device != request->device))
-        return SCEP_CHALLENGE_BOUND_DEVICE;
-    return SCEP_CHALLENGE_CLAIMED;
+    if (counted && scep_uses_free(record->uses_left) == 0)
+        return SCEP_CHALLENGE_BUSY;
+    return bound;
+}
+
+/** Takes what judge has granted; zero if it is no longer there. */
+static int take(scep_table_t *table, uint32_t slot, uint64_t word,
+                const scep_record_t *record, uint32_t lease_end,
+                scep_challenge_claim_t *claim)
+{
+    scep_word_t *left = &table->records[slot][SCEP_RECORD_LEFT];
+    uint64_t uses = record->uses_left;
+    uint64_t next;
+
+    claim->token[0] = (uint64_t)SCEP_WORD_ISSUED << 61 | record->random;
+    claim->token[1] = slot;
+    if (record->uses == 0)
+        return 1;
+    if (record->uses > 1)
+        return atomic_compare_exchange_strong(left, &uses, uses - 1);
+    next = scep_word_next(word, SCEP_WORD_CLAIMED, scep_word_tag(word),
+                          lease_end);
+    claim->token[0] = next;
+    return atomic_compare_exchange_strong(&table->words[slot], &word, next);
 }
 
 /**
@@ -57,13 +98,13 @@ static scep_challenge_outcome_t judge(uint64_t word,
 static scep_challenge_outcome_t claim_slot(scep_table_t *table, uint32_t slot,
                                            const scep_digests_t *request,
                                            uint32_t now, uint32_t lease_end,
-                                           scep_challenge_claim_t *claim)
+                                           scep_challenge_claim_t *claim,
+                                           char id[SCEP_CHALLENGE_ID_SIZE])
 {
     uint32_t tag = scep_record_tag(request->mac);
 
     for (;;) {
         uint64_t word = scep_table_word(table, slot);
-        uint64_t next;
         scep_record_t record;
         scep_challenge_outcome_t outcome;
 
@@ -77,48 +118,47 @@ static scep_challenge_outcome_t claim_slot(scep_table_t *table, uint32_t slot,
             return SCEP_CHALLENGE_NOT_FOUND;
         if (!scep_record_valid(table, slot, word, &record))
             return SCEP_CHALLENGE_ERROR;
-        outcome = judge(word, &record, request, now);
-        if (outcome != SCEP_CHALLENGE_CLAIMED)
+        scep_record_id(slot, &record, id);
+        outcome = judge(table, word, &record, request, now);
+        if (outcome != SCEP_CHALLENGE_CLAIMED || !claim ||
+            take(table, slot, word, &record, lease_end, claim))
             return outcome;
-        next = scep_word_next(word, SCEP_WORD_CLAIMED, tag, lease_end);
-        if (!atomic_compare_exchange_strong(&table->words[slot], &word, next))
-            continue;
-        scep_record_id(slot, &record, claim->id);
-        claim->token[0] = next;
-        claim->token[1] = slot;
-        return outcome;
     }
 }
 
 scep_challenge_outcome_t scep_table_claim_digests(
     scep_table_t *table, const scep_digests_t *digests, apr_time_t now,
-    apr_interval_time_t lease, scep_challenge_claim_t *claim)
+    apr_interval_time_t lease, scep_challenge_claim_t *claim,
+    char id[SCEP_CHALLENGE_ID_SIZE])
 {
     uint32_t seconds = scep_word_seconds(now);
     /* up, so that a lease is never shorter than it was asked for */
     uint32_t lease_end = scep_word_seconds(now + lease + APR_USEC_PER_SEC - 1);
-    scep_challenge_outcome_t answer = SCEP_CHALLENGE_ERROR;
+    scep_challenge_outcome_t answer = SCEP_CHALLENGE_NOT_FOUND;
     uint32_t first[2];
-    int found = 0;
 
+    *id = '\0';
     scep_table_buckets(table, digests->mac, first);
     for (uint32_t i = 0; i < 2 * SCEP_TABLE_BUCKET; i++) {
+        char seen[SCEP_CHALLENGE_ID_SIZE] = "";
         scep_challenge_outcome_t outcome =
             claim_slot(table,
                        first[i / SCEP_TABLE_BUCKET] + i % SCEP_TABLE_BUCKET,
-                       digests, seconds, lease_end, claim);
+                       digests, seconds, lease_end, claim, seen);
 
-        if (outcome == SCEP_CHALLENGE_CLAIMED)
-            return outcome;
         if (outcome == SCEP_CHALLENGE_NOT_FOUND)
             continue;
         /* A secret that was used and issued again is in two slots; what is
          * live has the later values of the enumeration. */
-        found = 1;
-        if (outcome > answer)
+        if (answer == SCEP_CHALLENGE_NOT_FOUND || outcome > answer ||
+            outcome == SCEP_CHALLENGE_CLAIMED) {
             answer = outcome;
+            memcpy(id, seen, sizeof(seen));
+        }
+        if (outcome == SCEP_CHALLENGE_CLAIMED)
+            break;
     }
-    return found ? answer : SCEP_CHALLENGE_NOT_FOUND;
+    return answer;
 }
 
 scep_challenge_outcome_t scep_table_claim(scep_table_t *table,
@@ -128,108 +168,172 @@ scep_challenge_outcome_t scep_table_claim(scep_table_t *table,
                                           apr_interval_time_t lease,
                                           scep_challenge_claim_t *claim)
 {
-    scep_challenge_outcome_t outcome = SCEP_CHALLENGE_ERROR;
     scep_digests_t digests;
 
-    if (scep_record_digest(table, secret, facts->profile, facts->subject,
-                           facts->sans,
-                           facts->devices && facts->devices->nelts
-                               ? APR_ARRAY_IDX(facts->devices, 0, const char *)
-                               : NULL,
-                           &digests) == APR_SUCCESS)
-        outcome = scep_table_claim_digests(table, &digests, now, lease, claim);
-    return outcome;
+    *claim->id = '\0';
+    return scep_record_digest(table, secret, facts, &digests) == APR_SUCCESS
+               ? scep_table_claim_digests(table, &digests, now, lease, claim,
+                                          claim->id)
+               : SCEP_CHALLENGE_ERROR;
+}
+
+scep_challenge_outcome_t scep_table_check(scep_table_t *table,
+                                          const char *secret,
+                                          const scep_challenge_facts_t *facts,
+                                          apr_time_t now,
+                                          char id[SCEP_CHALLENGE_ID_SIZE])
+{
+    scep_digests_t digests;
+
+    *id = '\0';
+    return scep_record_digest(table, secret, facts, &digests) == APR_SUCCESS
+               ? scep_table_claim_digests(table, &digests, now, 0, NULL, id)
+               : SCEP_CHALLENGE_ERROR;
 }
 
 /* ------------------------------------------------------------------ */
-/* The ends of a claim                                                  */
+/* The ends of a claim that excludes others                             */
 
 /** Reads when a claimed challenge expires; zero if the lease was lost. */
-static int held(scep_table_t *table, const scep_challenge_claim_t *claim,
-                uint32_t *slot, uint32_t *expires)
+static int held(const scep_table_t *table, const scep_challenge_claim_t *claim,
+                uint32_t slot, uint32_t *expires)
 {
     scep_record_t record;
 
-    *slot = (uint32_t)claim->token[1];
-    if (claim->token[1] >= table->slots ||
-        scep_word_state(claim->token[0]) != SCEP_WORD_CLAIMED ||
-        !scep_record_load(table, *slot, claim->token[0], &record))
+    if (!scep_record_load(table, slot, claim->token[0], &record))
         return 0;
-    *expires = record.expires;
+    *expires = scep_life_expires(record.life);
     return 1;
 }
+
+static int commit_one(scep_table_t *table, const scep_challenge_claim_t *claim,
+                      uint32_t slot)
+{
+    uint32_t expires;
+
+    return held(table, claim, slot, &expires) &&
+           scep_table_end(table, slot, claim->token[0], SCEP_WORD_SPENT,
+                          expires);
+}
+
+static int release_one(scep_table_t *table,
+                       const scep_challenge_claim_t *claim, uint32_t slot)
+{
+    uint64_t word = claim->token[0];
+    uint32_t expires;
+
+    return held(table, claim, slot, &expires) &&
+           atomic_compare_exchange_strong(&table->words[slot], &word,
+                                          scep_word_next(word,
+                                                         SCEP_WORD_ISSUED,
+                                                         scep_word_tag(word),
+                                                         expires));
+}
+
+/* ------------------------------------------------------------------ */
+/* The ends of a claim beside others                                    */
+
+/** Reads what a shared claim is of; zero if that was revoked or is gone. */
+static int still_there(const scep_table_t *table,
+                       const scep_challenge_claim_t *claim, uint32_t slot,
+                       uint64_t *word, scep_record_t *record)
+{
+    scep_word_state_t fate;
+
+    do {
+        *word = scep_table_word(table, slot);
+        fate = scep_word_fate(*word);
+        if (fate != SCEP_WORD_ISSUED && fate != SCEP_WORD_EXPIRED)
+            return 0;
+    } while (!scep_record_load(table, slot, *word, record));
+    return record->random == (uint32_t)claim->token[0] &&
+           scep_record_shared(record) &&
+           scep_record_valid(table, slot, *word, record);
+}
+
+static int commit_shared(scep_table_t *table,
+                         const scep_challenge_claim_t *claim, uint32_t slot)
+{
+    scep_word_t *left = &table->records[slot][SCEP_RECORD_LEFT];
+
+    for (;;) {
+        uint64_t word, uses;
+        scep_record_t record;
+        uint32_t open, free;
+
+        if (!still_there(table, claim, slot, &word, &record))
+            return 0;
+        if (record.uses == 0)
+            return 1;
+        uses = record.uses_left;
+        open = scep_uses_open(uses);
+        free = scep_uses_free(uses);
+        if (open == free)
+            return 0;
+        /* The last one: its use is nobody else's any more, so the count
+         * stays what it is while the word decides. */
+        if (open == 1 && scep_word_state(word) == SCEP_WORD_ISSUED) {
+            if (scep_table_end(table, slot, word, SCEP_WORD_SPENT,
+                               scep_life_expires(record.life)))
+                return 1;
+            continue;
+        }
+        if (atomic_compare_exchange_strong(left, &uses,
+                                           scep_uses_make(record.random,
+                                                          open - 1, free)))
+            return 1;
+    }
+}
+
+static int release_shared(scep_table_t *table,
+                          const scep_challenge_claim_t *claim, uint32_t slot)
+{
+    scep_word_t *left = &table->records[slot][SCEP_RECORD_LEFT];
+
+    for (;;) {
+        uint64_t word, uses;
+        scep_record_t record;
+
+        if (!still_there(table, claim, slot, &word, &record))
+            return 0;
+        if (record.uses == 0)
+            return 1;
+        uses = record.uses_left;
+        if (scep_uses_open(uses) == scep_uses_free(uses))
+            return 0;
+        if (atomic_compare_exchange_strong(left, &uses, uses + 1))
+            return 1;
+    }
+}
+
+/* ------------------------------------------------------------------ */
 
 apr_status_t scep_table_commit(scep_table_t *table,
                                const scep_challenge_claim_t *claim)
 {
-    uint32_t slot, expires;
+    uint32_t slot = (uint32_t)claim->token[1];
+    int ok = 0;
 
-    if (!held(table, claim, &slot, &expires) ||
-        !scep_table_end(table, slot, claim->token[0], SCEP_WORD_SPENT,
-                        expires))
+    if (claim->token[1] >= table->slots)
         return APR_EGENERAL;
-    return APR_SUCCESS;
+    if (scep_word_state(claim->token[0]) == SCEP_WORD_CLAIMED)
+        ok = commit_one(table, claim, slot);
+    else if (scep_word_state(claim->token[0]) == SCEP_WORD_ISSUED)
+        ok = commit_shared(table, claim, slot);
+    return ok ? APR_SUCCESS : APR_EGENERAL;
 }
 
 apr_status_t scep_table_release(scep_table_t *table,
                                 const scep_challenge_claim_t *claim)
 {
-    uint64_t word = claim->token[0];
-    uint32_t slot, expires;
+    uint32_t slot = (uint32_t)claim->token[1];
+    int ok = 0;
 
-    if (!held(table, claim, &slot, &expires) ||
-        !atomic_compare_exchange_strong(&table->words[slot], &word,
-                                        scep_word_next(word, SCEP_WORD_ISSUED,
-                                                       scep_word_tag(word),
-                                                       expires)))
+    if (claim->token[1] >= table->slots)
         return APR_EGENERAL;
-    return APR_SUCCESS;
-}
-
-/** Reads 16 hexadecimal digits. */
-static int parse_id(const char *id, uint32_t *slot, uint32_t *random)
-{
-    uint64_t value = 0;
-    size_t len;
-
-    for (len = 0; len < SCEP_CHALLENGE_ID_SIZE && id[len]; len++) {
-        int digit = OPENSSL_hexchar2int((unsigned char)id[len]);
-
-        if (digit < 0)
-            return 0;
-        value = value << 4 | (uint64_t)digit;
-    }
-    *slot = (uint32_t)(value >> 32);
-    *random = (uint32_t)value;
-    return len == SCEP_CHALLENGE_ID_SIZE - 1;
-}
-
-apr_status_t scep_table_revoke(scep_table_t *table, const char *id,
-                               apr_time_t now)
-{
-    uint32_t seconds = scep_word_seconds(now);
-    uint32_t slot, random;
-
-    if (!parse_id(id, &slot, &random) || slot >= table->slots)
-        return APR_NOTFOUND;
-    for (;;) {
-        uint64_t word = scep_table_word(table, slot);
-        scep_record_t record;
-
-        if (!scep_word_counted(word))
-            return APR_NOTFOUND;
-        if (!scep_record_load(table, slot, word, &record))
-            continue;
-        if (record.random != random ||
-            !scep_record_valid(table, slot, word, &record))
-            return APR_NOTFOUND;
-        if (scep_word_state(word) == SCEP_WORD_CLAIMED &&
-            seconds < scep_word_time(word))
-            return APR_EBUSY;
-        if (seconds >= record.expires)
-            return APR_NOTFOUND;
-        if (scep_table_end(table, slot, word, SCEP_WORD_REVOKED,
-                           record.expires))
-            return APR_SUCCESS;
-    }
+    if (scep_word_state(claim->token[0]) == SCEP_WORD_CLAIMED)
+        ok = release_one(table, claim, slot);
+    else if (scep_word_state(claim->token[0]) == SCEP_WORD_ISSUED)
+        ok = release_shared(table, claim, slot);
+    return ok ? APR_SUCCESS : APR_EGENERAL;
 }

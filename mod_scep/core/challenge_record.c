@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "challenge_record.h"
+#include "network.h"
 
 #include <apr_strings.h>
 #include <openssl/core_names.h>
@@ -90,7 +91,7 @@ static apr_status_t key_cleanup(void *data)
 static int digest(EVP_MAC_CTX *context, unsigned char label, const char *text,
                   void *out, size_t len)
 {
-    unsigned char full[SCEP_TABLE_MAC_LEN];
+    unsigned char full[32];
     size_t full_len = 0;
 
     if (!EVP_MAC_init(context, NULL, 0, NULL) ||
@@ -136,9 +137,27 @@ apr_status_t scep_record_open_key(scep_table_t *table,
     return rv;
 }
 
+/** The digests of all candidates for the device; 1 on success. */
+static int digest_devices(EVP_MAC_CTX *context,
+                          const apr_array_header_t *devices,
+                          scep_digests_t *digests)
+{
+    int ok = 1;
+
+    for (int i = 0;
+         ok && devices && i < devices->nelts && i < SCEP_CHALLENGE_DEVICES_MAX;
+         i++) {
+        ok = digest(context, LABEL_DEVICE,
+                    APR_ARRAY_IDX(devices, i, const char *),
+                    &digests->device[i], 8);
+        digests->devices++;
+        digests->set |= SCEP_RECORD_DEVICE;
+    }
+    return ok;
+}
+
 apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
-                                const char *profile, const char *subject,
-                                const char *sans, const char *device,
+                                const scep_challenge_facts_t *facts,
                                 scep_digests_t *digests)
 {
     EVP_MAC_CTX *context = context_take(table);
@@ -150,23 +169,27 @@ apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
         ERR_clear_error();
         return APR_ENOMEM;
     }
-    ok = !secret || digest(context, LABEL_SECRET, secret, digests->mac, 32);
+    ok = !secret || digest(context, LABEL_SECRET, secret, digests->mac,
+                           sizeof(digests->mac));
     /* The buckets come from memory while the rest is hashed. */
     scep_table_buckets(table, digests->mac, buckets);
     if (ok)
-        ok = digest(context, LABEL_PROFILE, profile, &digests->profile, 8);
-
-    if (ok && subject) {
-        ok = digest(context, LABEL_SUBJECT, subject, digests->subject, 16);
+        ok = digest(context, LABEL_PROFILE, facts->profile, &digests->profile,
+                    8);
+    if (ok && facts->subject) {
+        ok = digest(context, LABEL_SUBJECT, facts->subject, &digests->subject,
+                    8);
         digests->set |= SCEP_RECORD_SUBJECT;
     }
-    if (ok && sans) {
-        ok = digest(context, LABEL_SANS, sans, digests->sans, 16);
+    if (ok && facts->sans) {
+        ok = digest(context, LABEL_SANS, facts->sans, &digests->sans, 8);
         digests->set |= SCEP_RECORD_SANS;
     }
-    if (ok && device) {
-        ok = digest(context, LABEL_DEVICE, device, &digests->device, 8);
-        digests->set |= SCEP_RECORD_DEVICE;
+    if (ok)
+        ok = digest_devices(context, facts->devices, digests);
+    if (facts->address) {
+        memcpy(digests->address, facts->address, sizeof(digests->address));
+        digests->set |= SCEP_RECORD_NETWORK;
     }
     context_give(table, context);
     if (!ok) {
@@ -193,14 +216,30 @@ static uint64_t check_of(const scep_table_t *table, uint32_t slot,
     return h;
 }
 
-/** Cuts to what fits, not within a UTF-8 character. */
-static void copy_requester(char to[SCEP_CHALLENGE_REQUESTER_MAX + 1],
-                           const char *from)
+/* One to one in either half; unknown without the key. */
+uint64_t scep_record_network(const scep_table_t *table,
+                             const unsigned char address[16],
+                             unsigned int prefix)
+{
+    unsigned char masked[16];
+    uint64_t half[2];
+    uint64_t h = table->seed;
+
+    scep_network_mask(masked, address, prefix);
+    memcpy(half, masked, sizeof(half));
+    for (int i = 0; i < 2; i++) {
+        h = (h ^ half[i]) * UINT64_C(0xff51afd7ed558ccd);
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+void scep_record_copy_text(char to[32], const char *from)
 {
     size_t len = from ? strlen(from) : 0;
 
-    if (len > SCEP_CHALLENGE_REQUESTER_MAX) {
-        len = SCEP_CHALLENGE_REQUESTER_MAX;
+    if (len > 31) {
+        len = 31;
         while (len > 0 && (from[len] & 0xc0) == 0x80)
             len--;
     }
@@ -208,20 +247,30 @@ static void copy_requester(char to[SCEP_CHALLENGE_REQUESTER_MAX + 1],
         memcpy(to, from, len);
 }
 
-void scep_record_make(scep_record_t *record, const scep_challenge_spec_t *spec,
+void scep_record_make(const scep_table_t *table, scep_record_t *record,
+                      const scep_challenge_spec_t *spec,
                       const scep_digests_t *digests, uint32_t random)
 {
     memset(record, 0, sizeof(*record));
     memcpy(record->mac, digests->mac, sizeof(record->mac));
-    memcpy(record->subject, digests->subject, sizeof(record->subject));
-    memcpy(record->sans, digests->sans, sizeof(record->sans));
-    record->profile = digests->profile;
-    record->device = digests->device;
-    record->flags = digests->set;
-    record->created = scep_word_seconds(spec->created);
-    record->expires = scep_word_seconds(spec->expires);
     record->random = random;
-    copy_requester(record->requester, spec->requester);
+    record->subject = digests->subject;
+    record->sans = digests->sans;
+    record->profile = digests->profile;
+    record->device = digests->device[0];
+    record->flags = (uint8_t)digests->set;
+    if (spec->network) {
+        record->prefix = (uint8_t)spec->network->prefix;
+        record->network = scep_record_network(table, digests->address,
+                                              spec->network->prefix);
+    }
+    record->created = scep_word_seconds(spec->created);
+    if (!spec->reusable)
+        record->uses = (uint16_t)(spec->uses ? spec->uses : 1);
+    scep_record_copy_text(record->requester, spec->requester);
+    scep_record_copy_text(record->note, spec->note);
+    record->life = scep_life_make(random, scep_word_seconds(spec->expires));
+    record->uses_left = scep_uses_make(random, record->uses, record->uses);
 }
 
 void scep_record_store(scep_table_t *table, uint32_t slot,
@@ -246,19 +295,42 @@ int scep_record_load(const scep_table_t *table, uint32_t slot, uint64_t word,
     return scep_table_word(table, slot) == word;
 }
 
+/** Whether the words that change are those of the record. */
+static int changes_valid(const scep_record_t *record)
+{
+    uint32_t open = scep_uses_open(record->uses_left);
+
+    return (record->life >> 32 & 0x3fffffff) ==
+               (record->random & 0x3fffffff) &&
+           record->uses_left >> 32 == record->random && open <= record->uses &&
+           scep_uses_free(record->uses_left) <= open;
+}
+
+/** Whether word and record agree on the expiry: a word is behind after an
+ * extension, until it is next looked at. */
+static int times_valid(uint64_t word, const scep_record_t *record)
+{
+    scep_word_state_t state = scep_word_state(word);
+    uint32_t expires = scep_life_expires(record->life);
+
+    return state == SCEP_WORD_CLAIMED || state == SCEP_WORD_ENDING ||
+           scep_word_time(word) == expires ||
+           ((record->life & SCEP_LIFE_EXTENDED) &&
+            scep_word_time(word) < expires);
+}
+
 int scep_record_valid(const scep_table_t *table, uint32_t slot, uint64_t word,
                       const scep_record_t *record)
 {
-    scep_word_state_t state = scep_word_state(word);
-
     /* Tag and expiry stand in both, so that a word that reached the disk
      * without its record does not revive the slot's former challenge. */
     return record->check == check_of(table, slot, record) &&
-           (record->flags & ~(uint32_t)SCEP_RECORD_KNOWN) == 0 &&
+           (record->flags & ~SCEP_RECORD_KNOWN) == 0 &&
+           record->prefix <= 128 && record->uses <= SCEP_CHALLENGE_USES_MAX &&
            record->requester[SCEP_CHALLENGE_REQUESTER_MAX] == '\0' &&
+           record->note[SCEP_CHALLENGE_NOTE_MAX] == '\0' &&
            scep_word_tag(word) == scep_record_tag(record->mac) &&
-           (state == SCEP_WORD_CLAIMED || state == SCEP_WORD_ENDING ||
-            scep_word_time(word) == record->expires);
+           changes_valid(record) && times_valid(word, record);
 }
 
 void scep_record_id(uint32_t slot, const scep_record_t *record,

@@ -11,9 +11,10 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SCEP_TABLE_MAGIC UINT64_C(0x6c62745f70656373) /* "scep_tbl" */
-#define SCEP_TABLE_VERSION 1
+#define SCEP_TABLE_VERSION 2
 #define SCEP_TABLE_HEADER 4096
 #define SCEP_TABLE_BUCKET 16
 #define SCEP_TABLE_CAPACITY_MAX (UINT64_C(1) << 28)
@@ -103,51 +104,122 @@ static inline uint32_t scep_word_seconds(apr_time_t time)
 #define SCEP_RECORD_SUBJECT 0x1
 #define SCEP_RECORD_SANS 0x2
 #define SCEP_RECORD_DEVICE 0x4
+#define SCEP_RECORD_NETWORK 0x8
 #define SCEP_RECORD_KNOWN                                                     \
-    (SCEP_RECORD_SUBJECT | SCEP_RECORD_SANS | SCEP_RECORD_DEVICE)
+    (SCEP_RECORD_SUBJECT | SCEP_RECORD_SANS | SCEP_RECORD_DEVICE |            \
+     SCEP_RECORD_NETWORK)
+
+/** Octets of a secret's HMAC that are kept. */
+#define SCEP_RECORD_MAC_LEN 20
 
 /** What HMAC makes of the texts of a challenge or of a request. */
 typedef struct scep_digests_t {
-    uint64_t mac[4]; /**< of the secret */
-    uint64_t subject[2];
-    uint64_t sans[2];
+    unsigned char mac[SCEP_RECORD_MAC_LEN]; /**< of the secret */
+    uint64_t subject;
+    uint64_t sans;
     uint64_t profile;
-    uint64_t device;
-    uint32_t set; /**< SCEP_RECORD_* of those that were given */
+    uint64_t device[SCEP_CHALLENGE_DEVICES_MAX];
+    int devices;
+    unsigned char address[16]; /**< itself: how much counts is not known */
+    uint32_t set;              /**< SCEP_RECORD_* of those that were given */
 } scep_digests_t;
 
 #define SCEP_RECORD_WORDS 20
 #define SCEP_RECORD_CHECKED 17 /**< the words that check covers */
+#define SCEP_RECORD_LIFE 18    /**< the two that change */
+#define SCEP_RECORD_LEFT 19
 
 /** A record, copied out of the table. */
 typedef union scep_record_t {
     uint64_t word[SCEP_RECORD_WORDS];
     struct {
-        uint64_t mac[4];
-        uint64_t subject[2];
-        uint64_t sans[2];
+        unsigned char mac[SCEP_RECORD_MAC_LEN];
+        uint32_t random; /**< low half of the id, and the record's birth */
+        uint64_t subject;
+        uint64_t sans;
         uint64_t profile;
         uint64_t device;
-        uint64_t network; /**< room for a binding to a network */
+        uint64_t network; /**< digest of the masked address */
         uint32_t created; /**< seconds since 1970 */
-        uint32_t expires;
-        uint32_t random; /**< low half of the id */
-        uint32_t flags;  /**< SCEP_RECORD_*; an unknown one is a refusal */
+        uint16_t uses;    /**< certificates that it is made for; 0: any */
+        uint8_t prefix;   /**< bits of the address that count */
+        uint8_t flags;    /**< SCEP_RECORD_*; an unknown one is a refusal */
         char requester[SCEP_CHALLENGE_REQUESTER_MAX + 1];
+        char note[SCEP_CHALLENGE_NOTE_MAX + 1];
         uint64_t check; /**< over all of the above and the slot number */
-        /** room for what changes during a life: uses and transaction */
-        uint64_t room[2];
+        uint64_t life;
+        uint64_t uses_left;
     };
 } scep_record_t;
 
 _Static_assert(sizeof(scep_record_t) == 8 * SCEP_RECORD_WORDS &&
-                   offsetof(scep_record_t, check) == 8 * SCEP_RECORD_CHECKED,
+                   offsetof(scep_record_t, check) == 8 * SCEP_RECORD_CHECKED &&
+                   offsetof(scep_record_t, life) == 8 * SCEP_RECORD_LIFE &&
+                   offsetof(scep_record_t, uses_left) == 8 * SCEP_RECORD_LEFT,
                "the record's layout is part of the file format");
 
-/** Thirteen bits of the MAC, kept in the control word. */
-static inline uint32_t scep_record_tag(const uint64_t mac[4])
+/** One word of a MAC, 0 or 1. */
+static inline uint64_t scep_record_mac_word(
+    const unsigned char mac[SCEP_RECORD_MAC_LEN], int which)
 {
-    return (uint32_t)mac[1] & 0x1fff;
+    uint64_t word;
+
+    memcpy(&word, mac + 8 * which, sizeof(word));
+    return word;
+}
+
+/** Thirteen bits of the MAC, kept in the control word. */
+static inline uint32_t scep_record_tag(
+    const unsigned char mac[SCEP_RECORD_MAC_LEN])
+{
+    return (uint32_t)scep_record_mac_word(mac, 1) & 0x1fff;
+}
+
+/* life: closed(1) extended(1) birth(30) expires(32) */
+
+/** Found expired: it cannot be extended any more. */
+#define SCEP_LIFE_CLOSED (UINT64_C(1) << 63)
+#define SCEP_LIFE_EXTENDED (UINT64_C(1) << 62)
+
+static inline uint64_t scep_life_make(uint32_t birth, uint32_t expires)
+{
+    return (uint64_t)(birth & 0x3fffffff) << 32 | expires;
+}
+
+static inline uint32_t scep_life_expires(uint64_t life)
+{
+    return (uint32_t)life;
+}
+
+static inline int scep_life_over(uint64_t life, uint32_t now)
+{
+    return (life & SCEP_LIFE_CLOSED) || now >= scep_life_expires(life);
+}
+
+/* uses: birth(32) not committed(16) not claimed(16) */
+
+static inline uint64_t scep_uses_make(uint32_t birth, uint32_t open,
+                                      uint32_t free)
+{
+    return (uint64_t)birth << 32 | open << 16 | free;
+}
+
+/** Uses that have not been committed: free ones, and those under way. */
+static inline uint32_t scep_uses_open(uint64_t uses)
+{
+    return (uint32_t)uses >> 16;
+}
+
+/** Uses that may be claimed. */
+static inline uint32_t scep_uses_free(uint64_t uses)
+{
+    return (uint32_t)uses & 0xffff;
+}
+
+/** Whether claims of it stand beside each other. */
+static inline int scep_record_shared(const scep_record_t *record)
+{
+    return record->uses != 1;
 }
 
 /* ------------------------------------------------------------------ */
@@ -200,12 +272,19 @@ static inline uint64_t scep_table_word(const scep_table_t *table,
 apr_status_t scep_record_open_key(scep_table_t *table,
                                   const unsigned char *key, uint8_t key_id[16],
                                   apr_pool_t *p);
-/** @param secret, subject, sans, device  may be NULL: not given */
+/** @param secret  NULL: not given, as may be all but the profile */
 apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
-                                const char *profile, const char *subject,
-                                const char *sans, const char *device,
+                                const scep_challenge_facts_t *facts,
                                 scep_digests_t *digests);
-void scep_record_make(scep_record_t *record, const scep_challenge_spec_t *spec,
+/** The digest of a network, or of the network that an address is in. */
+uint64_t scep_record_network(const scep_table_t *table,
+                             const unsigned char address[16],
+                             unsigned int prefix);
+/** Cuts to the 31 octets that fit, not within a UTF-8 character.
+ * @param to  zeroed */
+void scep_record_copy_text(char to[32], const char *from);
+void scep_record_make(const scep_table_t *table, scep_record_t *record,
+                      const scep_challenge_spec_t *spec,
                       const scep_digests_t *digests, uint32_t random);
 /** Stores a record in a slot whose word this process has in WRITING. */
 void scep_record_store(scep_table_t *table, uint32_t slot,
@@ -218,6 +297,18 @@ int scep_record_valid(const scep_table_t *table, uint32_t slot, uint64_t word,
                       const scep_record_t *record);
 void scep_record_id(uint32_t slot, const scep_record_t *record,
                     char id[SCEP_CHALLENGE_ID_SIZE]);
+
+/* challenge_manage.c */
+
+/**
+ * What a slot holds, seen from outside.
+ * @param word  set to its word
+ * @param record  filled unless the answer is NONE
+ */
+scep_challenge_state_t scep_table_inspect(const scep_table_t *table,
+                                          uint32_t slot, uint32_t now,
+                                          uint64_t *word,
+                                          scep_record_t *record);
 
 /* challenge_sweep.c: counting and reclaiming */
 
@@ -242,14 +333,16 @@ void scep_table_tidy(scep_table_t *table, uint32_t now);
 
 /** The first slots of the two buckets that a MAC may live in; has them
  * fetched into the cache. */
-void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
+void scep_table_buckets(const scep_table_t *table,
+                        const unsigned char mac[SCEP_RECORD_MAC_LEN],
                         uint32_t first[2]);
 /**
  * Finds a slot for the challenge, puts its word to WRITING and counts it.
  * @param word  set to the slot's word
  * @return APR_SUCCESS; APR_ENOSPC
  */
-apr_status_t scep_table_take(scep_table_t *table, const uint64_t mac[4],
+apr_status_t scep_table_take(scep_table_t *table,
+                             const unsigned char mac[SCEP_RECORD_MAC_LEN],
                              uint32_t now, uint32_t *slot, uint64_t *word);
 
 /** scep_table_issue() after the hashing. */
@@ -261,9 +354,14 @@ apr_status_t scep_table_issue_digests(scep_table_t *table,
 
 /* challenge_claim.c */
 
-/** scep_table_claim() after the hashing. */
+/**
+ * scep_table_claim() and scep_table_check() after the hashing.
+ * @param claim  NULL: only to look
+ * @param id  set to that of the challenge which the answer is about
+ */
 scep_challenge_outcome_t scep_table_claim_digests(
     scep_table_t *table, const scep_digests_t *digests, apr_time_t now,
-    apr_interval_time_t lease, scep_challenge_claim_t *claim);
+    apr_interval_time_t lease, scep_challenge_claim_t *claim,
+    char id[SCEP_CHALLENGE_ID_SIZE]);
 
 #endif

@@ -1,4 +1,4 @@
-/* challenge_sweep.c - counting, reclaiming, listing and moving challenges
+/* challenge_sweep.c - counting, reclaiming and moving challenges
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "challenge_record.h"
@@ -115,19 +115,31 @@ uint64_t scep_table_settle(scep_table_t *table, uint32_t slot, uint32_t now)
     for (;;) {
         uint64_t word = scep_table_word(table, slot);
         uint32_t expires = scep_word_time(word);
+        scep_record_t record;
 
-        if (!scep_word_counted(word) || now < scep_word_time(word))
+        if (!scep_word_counted(word) || now < expires)
             return word;
-        if (scep_word_state(word) == SCEP_WORD_CLAIMED) {
-            scep_record_t record;
+        if (!scep_record_load(table, slot, word, &record))
+            continue;
+        if (scep_record_valid(table, slot, word, &record)) {
+            uint64_t life = record.life;
 
-            if (!scep_record_load(table, slot, word, &record))
-                continue;
-            if (scep_record_valid(table, slot, word, &record)) {
-                if (now < record.expires)
+            expires = scep_life_expires(life);
+            if (!scep_life_over(life, now)) {
+                if (scep_word_state(word) == SCEP_WORD_CLAIMED)
                     return word;
-                expires = record.expires;
+                /* it was extended: the word catches up */
+                atomic_compare_exchange_strong(
+                    &table->words[slot], &word,
+                    scep_word_next(word, SCEP_WORD_ISSUED, scep_word_tag(word),
+                                   expires));
+                continue;
             }
+            if (!(life & SCEP_LIFE_CLOSED) &&
+                !atomic_compare_exchange_strong(
+                    &table->records[slot][SCEP_RECORD_LIFE], &life,
+                    life | SCEP_LIFE_CLOSED))
+                continue;
         }
         scep_table_end(table, slot, word, SCEP_WORD_EXPIRED, expires);
     }
@@ -146,8 +158,9 @@ static void bury(scep_table_t *table, uint32_t slot, uint64_t word)
 
         if (scep_record_load(table, slot, word, &record) &&
             scep_record_valid(table, slot, word, &record))
-            next = scep_word_next(word, scep_word_fate(word),
-                                  scep_word_tag(word), record.expires);
+            next =
+                scep_word_next(word, scep_word_fate(word), scep_word_tag(word),
+                               scep_life_expires(record.life));
     }
     atomic_compare_exchange_strong(&table->words[slot], &word, next);
 }
@@ -186,111 +199,6 @@ void scep_table_sweep(scep_table_t *table, apr_time_t now,
 }
 
 /* ------------------------------------------------------------------ */
-/* Looking at all of them                                               */
-
-/**
- * What a slot holds, seen from outside.
- * @param word  set to its word
- * @param record  filled unless the answer is NONE
- */
-static scep_challenge_state_t inspect(const scep_table_t *table, uint32_t slot,
-                                      uint32_t now, uint64_t *word,
-                                      scep_record_t *record)
-{
-    for (;;) {
-        scep_word_state_t state;
-
-        *word = scep_table_word(table, slot);
-        state = scep_word_fate(*word);
-        if (state == SCEP_WORD_FREE || state == SCEP_WORD_WRITING)
-            return SCEP_CHALLENGE_STATE_NONE;
-        if (!scep_record_load(table, slot, *word, record))
-            continue;
-        if (!scep_record_valid(table, slot, *word, record))
-            return SCEP_CHALLENGE_STATE_NONE;
-        if (state == SCEP_WORD_SPENT)
-            return SCEP_CHALLENGE_STATE_SPENT;
-        if (state == SCEP_WORD_REVOKED)
-            return SCEP_CHALLENGE_STATE_REVOKED;
-        if (state == SCEP_WORD_CLAIMED && now < scep_word_time(*word))
-            return SCEP_CHALLENGE_STATE_CLAIMED;
-        return now < record->expires && state != SCEP_WORD_EXPIRED
-                   ? SCEP_CHALLENGE_STATE_ISSUED
-                   : SCEP_CHALLENGE_STATE_EXPIRED;
-    }
-}
-
-apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
-                             const apr_array_header_t *profiles,
-                             int (*visit)(void *baton,
-                                          const scep_challenge_info_t *info),
-                             void *baton, apr_pool_t *p)
-{
-    int count = profiles ? profiles->nelts : 0;
-    uint64_t *known = apr_pcalloc(p, sizeof(*known) * ((size_t)count + 1));
-
-    for (int i = 0; i < count; i++) {
-        scep_digests_t digests;
-        apr_status_t rv =
-            scep_record_digest(table, NULL,
-                               APR_ARRAY_IDX(profiles, i, const char *), NULL,
-                               NULL, NULL, &digests);
-
-        if (rv != APR_SUCCESS)
-            return rv;
-        known[i] = digests.profile;
-    }
-    for (uint32_t slot = 0; slot < table->slots; slot++) {
-        uint64_t word;
-        scep_record_t record;
-        scep_challenge_info_t info = { .profile = NULL };
-
-        info.state =
-            inspect(table, slot, scep_word_seconds(now), &word, &record);
-        if (info.state == SCEP_CHALLENGE_STATE_NONE)
-            continue;
-        scep_record_id(slot, &record, info.id);
-        info.created = apr_time_from_sec(record.created);
-        info.expires = apr_time_from_sec(record.expires);
-        memcpy(info.requester, record.requester, sizeof(info.requester));
-        info.bound_subject = (record.flags & SCEP_RECORD_SUBJECT) != 0;
-        info.bound_sans = (record.flags & SCEP_RECORD_SANS) != 0;
-        info.bound_device = (record.flags & SCEP_RECORD_DEVICE) != 0;
-        for (int i = 0; i < count && !info.profile; i++)
-            if (known[i] == record.profile)
-                info.profile = APR_ARRAY_IDX(profiles, i, const char *);
-        if (visit(baton, &info))
-            break;
-    }
-    return APR_SUCCESS;
-}
-
-void scep_table_stats(scep_table_t *table, apr_time_t now,
-                      scep_challenge_stats_t *stats)
-{
-    uint32_t seconds = scep_word_seconds(now);
-
-    memset(stats, 0, sizeof(*stats));
-    stats->capacity = table->capacity;
-    stats->bytes = table->header->size;
-    for (uint32_t slot = 0; slot < table->slots; slot++) {
-        uint64_t word = scep_table_word(table, slot);
-        scep_challenge_state_t state = SCEP_CHALLENGE_STATE_NONE;
-        scep_record_t record;
-
-        /* the record is needed only where a lease has run out */
-        if (scep_word_counted(word)) {
-            if (seconds < scep_word_time(word))
-                state = SCEP_CHALLENGE_STATE_ISSUED;
-            else if (scep_word_state(word) == SCEP_WORD_CLAIMED)
-                state = inspect(table, slot, seconds, &word, &record);
-        }
-        stats->live += state == SCEP_CHALLENGE_STATE_ISSUED ||
-                       state == SCEP_CHALLENGE_STATE_CLAIMED;
-    }
-}
-
-/* ------------------------------------------------------------------ */
 /* Moving                                                               */
 
 /** Copies one challenge; its slot, and with it its id, becomes another. */
@@ -318,7 +226,7 @@ apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
         uint32_t to_slot;
         scep_record_t record;
         scep_challenge_state_t state =
-            inspect(from, slot, seconds, &word, &record);
+            scep_table_inspect(from, slot, seconds, &word, &record);
 
         if (state == SCEP_CHALLENGE_STATE_ISSUED ||
             state == SCEP_CHALLENGE_STATE_CLAIMED) {
@@ -332,11 +240,12 @@ apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
         /* Without room for its memory a spent one is merely unknown. */
         else if ((state == SCEP_CHALLENGE_STATE_SPENT ||
                   state == SCEP_CHALLENGE_STATE_REVOKED) &&
-                 seconds < record.expires &&
-                 move(to, &record, SCEP_WORD_ISSUED, record.expires, seconds,
-                      &to_slot, &moved) == APR_SUCCESS) {
+                 seconds < scep_life_expires(record.life) &&
+                 move(to, &record, SCEP_WORD_ISSUED,
+                      scep_life_expires(record.life), seconds, &to_slot,
+                      &moved) == APR_SUCCESS) {
             scep_table_end(to, to_slot, moved, scep_word_fate(word),
-                           record.expires);
+                           scep_life_expires(record.life));
         }
     }
     return APR_SUCCESS;

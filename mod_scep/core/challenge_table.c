@@ -187,11 +187,13 @@ apr_uint64_t scep_table_capacity(const scep_table_t *table)
     return table->capacity;
 }
 
-void scep_table_buckets(const scep_table_t *table, const uint64_t mac[4],
+void scep_table_buckets(const scep_table_t *table,
+                        const unsigned char mac[SCEP_RECORD_MAC_LEN],
                         uint32_t first[2])
 {
-    uint64_t one = ((mac[0] & 0xffffffff) * table->buckets) >> 32;
-    uint64_t other = one + 1 + (((mac[0] >> 32) * (table->buckets - 1)) >> 32);
+    uint64_t bits = scep_record_mac_word(mac, 0);
+    uint64_t one = ((bits & 0xffffffff) * table->buckets) >> 32;
+    uint64_t other = one + 1 + (((bits >> 32) * (table->buckets - 1)) >> 32);
 
     first[0] = (uint32_t)one * SCEP_TABLE_BUCKET;
     first[1] = (uint32_t)(other % table->buckets) * SCEP_TABLE_BUCKET;
@@ -252,7 +254,8 @@ static int pick_slot(scep_table_t *table, const uint32_t first[2],
     return best_price[pick] != UINT64_MAX;
 }
 
-apr_status_t scep_table_take(scep_table_t *table, const uint64_t mac[4],
+apr_status_t scep_table_take(scep_table_t *table,
+                             const unsigned char mac[SCEP_RECORD_MAC_LEN],
                              uint32_t now, uint32_t *slot, uint64_t *word)
 {
     uint32_t first[2];
@@ -283,7 +286,8 @@ apr_status_t scep_table_take(scep_table_t *table, const uint64_t mac[4],
 }
 
 /** Whether another slot holds, or is about to hold, the same secret. */
-static int is_duplicate(const scep_table_t *table, const uint64_t mac[4],
+static int is_duplicate(const scep_table_t *table,
+                        const unsigned char mac[SCEP_RECORD_MAC_LEN],
                         uint32_t own)
 {
     uint32_t first[2];
@@ -325,7 +329,8 @@ static apr_status_t publish(scep_table_t *table, uint32_t slot, uint64_t word,
     /* These fail only if a sweep took this process for dead. */
     if (!atomic_compare_exchange_strong(&table->words[slot], &word, written))
         return APR_EGENERAL;
-    word = scep_word_next(written, SCEP_WORD_ISSUED, tag, record->expires);
+    word = scep_word_next(written, SCEP_WORD_ISSUED, tag,
+                          scep_life_expires(record->life));
     if (!is_duplicate(table, record->mac, slot))
         return atomic_compare_exchange_strong(&table->words[slot], &written,
                                               word)
@@ -351,7 +356,7 @@ apr_status_t scep_table_issue_digests(scep_table_t *table,
     rv = scep_table_take(table, digests->mac, now, &slot, &word);
     if (rv != APR_SUCCESS)
         return rv;
-    scep_record_make(&record, spec, digests, random);
+    scep_record_make(table, &record, spec, digests, random);
     scep_record_store(table, slot, &record);
     rv = publish(table, slot, word, &record);
     if (rv == APR_SUCCESS)
@@ -359,19 +364,39 @@ apr_status_t scep_table_issue_digests(scep_table_t *table,
     return rv;
 }
 
+/** Whether it is a challenge that makes sense. */
+static int is_possible(const scep_challenge_spec_t *spec)
+{
+    return spec->secret && *spec->secret && spec->profile &&
+           scep_word_seconds(spec->expires) >
+               scep_word_seconds(spec->created) &&
+           spec->uses <= SCEP_CHALLENGE_USES_MAX &&
+           (!spec->network || spec->network->prefix <= 128) &&
+           (!spec->reusable || (spec->subject && spec->uses <= 1));
+}
+
 apr_status_t scep_table_issue(scep_table_t *table,
                               const scep_challenge_spec_t *spec,
                               apr_uint32_t random,
                               char id[SCEP_CHALLENGE_ID_SIZE])
 {
+    const char *device = spec->device;
+    apr_array_header_t devices = { .elt_size = sizeof(device),
+                                   .nelts = device != NULL,
+                                   .elts = (char *)&device };
+    scep_challenge_facts_t facts = { .profile = spec->profile,
+                                     .subject = spec->subject,
+                                     .sans = spec->sans,
+                                     .devices = &devices,
+                                     .address = spec->network
+                                                    ? spec->network->address
+                                                    : NULL };
     scep_digests_t digests;
     apr_status_t rv;
 
-    if (!spec->secret || !*spec->secret || !spec->profile ||
-        scep_word_seconds(spec->expires) <= scep_word_seconds(spec->created))
+    if (!is_possible(spec))
         return APR_EINVAL;
-    rv = scep_record_digest(table, spec->secret, spec->profile, spec->subject,
-                            spec->sans, spec->device, &digests);
+    rv = scep_record_digest(table, spec->secret, &facts, &digests);
     if (rv != APR_SUCCESS)
         return rv;
     return scep_table_issue_digests(table, spec, &digests, random, id);

@@ -21,7 +21,6 @@
 #include "../mod_scep.h"
 
 #define SCEP_TABLE_KEY_LEN 32
-#define SCEP_TABLE_MAC_LEN 32
 
 /** One process's view of a table. */
 typedef struct scep_table_t scep_table_t;
@@ -68,24 +67,37 @@ apr_status_t scep_table_issue(scep_table_t *table,
                               apr_uint32_t random,
                               char id[SCEP_CHALLENGE_ID_SIZE]);
 
-/** As scep_challenge_provider_t.claim. */
+/* As the members of scep_challenge_provider_t. */
+
 scep_challenge_outcome_t scep_table_claim(scep_table_t *table,
                                           const char *secret,
                                           const scep_challenge_facts_t *facts,
                                           apr_time_t now,
                                           apr_interval_time_t lease,
                                           scep_challenge_claim_t *claim);
+scep_challenge_outcome_t scep_table_check(scep_table_t *table,
+                                          const char *secret,
+                                          const scep_challenge_facts_t *facts,
+                                          apr_time_t now,
+                                          char id[SCEP_CHALLENGE_ID_SIZE]);
 apr_status_t scep_table_commit(scep_table_t *table,
                                const scep_challenge_claim_t *claim);
 apr_status_t scep_table_release(scep_table_t *table,
                                 const scep_challenge_claim_t *claim);
 apr_status_t scep_table_revoke(scep_table_t *table, const char *id,
                                apr_time_t now);
+apr_status_t scep_table_extend(scep_table_t *table, const char *id,
+                               apr_time_t expires, apr_time_t now);
+apr_status_t scep_table_get(scep_table_t *table, const char *id,
+                            apr_time_t now, const apr_array_header_t *profiles,
+                            scep_challenge_info_t *info, apr_pool_t *p);
 apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
                              const apr_array_header_t *profiles,
                              int (*visit)(void *baton,
                                           const scep_challenge_info_t *info),
                              void *baton, apr_pool_t *p);
+apr_uint64_t scep_table_count(scep_table_t *table, const char *requester,
+                              apr_time_t now);
 void scep_table_stats(scep_table_t *table, apr_time_t now,
                       scep_challenge_stats_t *stats);
 

@@ -191,6 +191,18 @@ static scep_challenge_outcome_t shm_claim(void *storev, const char *secret,
     return scep_table_claim(store->table, secret, facts, now, lease, claim);
 }
 
+static scep_challenge_outcome_t shm_check(void *storev, const char *secret,
+                                          const scep_challenge_facts_t *facts,
+                                          apr_time_t now,
+                                          char id[SCEP_CHALLENGE_ID_SIZE],
+                                          apr_pool_t *p)
+{
+    scep_challenge_shm_t *store = storev;
+
+    (void)p;
+    return scep_table_check(store->table, secret, facts, now, id);
+}
+
 static apr_status_t shm_commit(void *storev,
                                const scep_challenge_claim_t *claim,
                                apr_pool_t *p)
@@ -220,6 +232,25 @@ static apr_status_t shm_revoke(void *storev, const char *id, apr_time_t now,
     return scep_table_revoke(store->table, id, now);
 }
 
+static apr_status_t shm_extend(void *storev, const char *id,
+                               apr_time_t expires, apr_time_t now,
+                               apr_pool_t *p)
+{
+    scep_challenge_shm_t *store = storev;
+
+    (void)p;
+    return scep_table_extend(store->table, id, expires, now);
+}
+
+static apr_status_t shm_get(void *storev, const char *id, apr_time_t now,
+                            const apr_array_header_t *profiles,
+                            scep_challenge_info_t *info, apr_pool_t *p)
+{
+    scep_challenge_shm_t *store = storev;
+
+    return scep_table_get(store->table, id, now, profiles, info, p);
+}
+
 static apr_status_t shm_list(void *storev, apr_time_t now,
                              const apr_array_header_t *profiles,
                              int (*visit)(void *baton,
@@ -238,6 +269,17 @@ static apr_status_t shm_stats(void *storev, apr_time_t now,
 
     (void)p;
     scep_table_stats(store->table, now, stats);
+    return APR_SUCCESS;
+}
+
+static apr_status_t shm_count(void *storev, const char *requester,
+                              apr_time_t now, apr_uint64_t *count,
+                              apr_pool_t *p)
+{
+    scep_challenge_shm_t *store = storev;
+
+    (void)p;
+    *count = scep_table_count(store->table, requester, now);
     return APR_SUCCESS;
 }
 
@@ -268,5 +310,9 @@ const scep_challenge_provider_t mod_scep_challenge_shm = {
     .revoke = shm_revoke,
     .list = shm_list,
     .stats = shm_stats,
-    .maintain = shm_maintain
+    .maintain = shm_maintain,
+    .extend = shm_extend,
+    .get = shm_get,
+    .check = shm_check,
+    .count = shm_count
 };

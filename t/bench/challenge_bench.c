@@ -97,10 +97,11 @@ static double run_batch(scep_table_t *table, int kind, unsigned int count,
 
     for (unsigned int i = 0; i < count; i++) {
         scep_challenge_outcome_t outcome =
-            kind == UNHASHED ? scep_table_claim_digests(table, &digests[i],
-                                                        NOW, LEASE, &claims[i])
-                             : scep_table_claim(table, secrets[i], &facts, NOW,
-                                                LEASE, &claims[i]);
+            kind == UNHASHED
+                ? scep_table_claim_digests(table, &digests[i], NOW, LEASE,
+                                           &claims[i], claims[i].id)
+                : scep_table_claim(table, secrets[i], &facts, NOW, LEASE,
+                                   &claims[i]);
 
         wanted += outcome == (kind == UNKNOWN ? SCEP_CHALLENGE_NOT_FOUND
                                               : SCEP_CHALLENGE_CLAIMED);
@@ -143,8 +144,7 @@ static void *run_job(void *baton)
 
                 secret_of(kind == UNKNOWN ? ~n : n, secrets[i]);
                 if (kind == UNHASHED &&
-                    scep_record_digest(job->table, secrets[i], facts.profile,
-                                       facts.subject, facts.sans, NULL,
+                    scep_record_digest(job->table, secrets[i], &facts,
                                        &digests[i]) != APR_SUCCESS)
                     die("cannot hash");
             }

@@ -29,6 +29,9 @@
 /** Set before a child is forked: what is known of the challenge "v". */
 static scep_challenge_claim_t v_claim;
 static char v_id[SCEP_CHALLENGE_ID_SIZE];
+static const scep_challenge_facts_t v_facts = { .profile = "p",
+                                                .subject = "CN=device",
+                                                .sans = "" };
 static scep_digests_t v_digests;
 
 /* ------------------------------------------------------------------ */
@@ -48,7 +51,8 @@ static int op_claim(scep_table_t *table)
 static int op_claim_digests(scep_table_t *table)
 {
     return (int)scep_table_claim_digests(table, &v_digests, START,
-                                         apr_time_from_sec(1), &v_claim);
+                                         apr_time_from_sec(1), &v_claim,
+                                         v_claim.id);
 }
 
 static int op_commit(scep_table_t *table)
@@ -138,8 +142,8 @@ static void furnish(void *mem, int issued, int claimed, unsigned int fill)
         REQUIRE(test_issue(table, "e", n, START, 1, id) == APR_SUCCESS);
     if (issued)
         REQUIRE(op_issue(table) == APR_SUCCESS);
-    REQUIRE(scep_record_digest(table, "v-0", "p", "CN=device", "", NULL,
-                               &v_digests) == APR_SUCCESS);
+    REQUIRE(scep_record_digest(table, "v-0", &v_facts, &v_digests) ==
+            APR_SUCCESS);
     if (claimed)
         REQUIRE(op_claim(table) == SCEP_CHALLENGE_CLAIMED);
 }
