@@ -22,6 +22,8 @@ typedef struct world_t {
     int verified, submitted, settled, spent;
     scep_challenge_facts_t facts;
     char *challenge;
+    int renewal;
+    scep_verify_end_t end;
 } world_t;
 
 static apr_pool_t *pool;
@@ -110,6 +112,7 @@ static void fake_verify(void *baton, const scep_verify_request_t *request,
     (void)p;
     ck_assert_ptr_eq(baton, &world);
     world.verified++;
+    world.renewal = request->renewal;
     world.facts = request->facts;
     world.challenge =
         request->challenge ? apr_pstrdup(pool, request->challenge) : NULL;
@@ -128,6 +131,7 @@ static apr_status_t fake_settle(void *baton, void *token,
     ck_assert_ptr_eq(token, &world);
     world.settled++;
     world.spent = end->spend;
+    world.end = *end;
     return world.settle_status;
 }
 
@@ -261,6 +265,43 @@ START_TEST(r35_another_key_than_the_signers_is_refused)
     make_csr(other_key, "SECRET");
     res = run(&answer);
     ck_assert_int_eq(res.reason, SCEP_REASON_SIGNER);
+    ck_assert_int_eq(world.verified, 0);
+}
+END_TEST
+
+/* The verifiers are told what counts as proof. */
+START_TEST(c71_a_renewal_is_known_as_one)
+{
+    scep_enrol_answer_t answer;
+
+    profile.renewal = 1;
+    run(&answer);
+    ck_assert_int_eq(world.renewal, 0);
+    world.settled = 0;
+    message.type = SCEP_TYPE_RENEWAL_REQ;
+    ck_assert_int_eq(run(&answer).status, SCEP_STATUS_SUCCESS);
+    ck_assert_int_eq(world.renewal, 1);
+    world.settled = 0;
+    message.type = SCEP_TYPE_PKCS_REQ;
+    make_csr(other_key, NULL);
+    run(&answer);
+    ck_assert_int_eq(world.verified, 3);
+    ck_assert_int_eq(world.renewal, 1);
+}
+END_TEST
+
+START_TEST(r38_a_renewal_needs_a_certificate)
+{
+    scep_enrol_answer_t answer;
+
+    profile.renewal = 1;
+    X509_free(message.signer);
+    message.signer = NULL;
+    message.type = SCEP_TYPE_RENEWAL_REQ;
+    ck_assert_int_eq(run(&answer).reason, SCEP_REASON_MESSAGE_TYPE);
+    message.type = SCEP_TYPE_PKCS_REQ;
+    make_csr(other_key, "SECRET");
+    ck_assert_int_eq(run(&answer).reason, SCEP_REASON_SIGNER);
     ck_assert_int_eq(world.verified, 0);
 }
 END_TEST
@@ -454,6 +495,39 @@ START_TEST(lost_hold_delivers_nothing)
 }
 END_TEST
 
+START_TEST(c76_a_verifier_that_cannot_be_told_holds_the_certificate_back)
+{
+    scep_enrol_answer_t answer;
+    scep_result_t res;
+
+    world.settle_status = APR_EAGAIN;
+    res = run(&answer);
+    ck_assert_int_eq(res.reason, SCEP_REASON_VERIFIER_DOWN);
+    ck_assert_int_eq(res.http_status, 503);
+    ck_assert_ptr_null(answer.certificate);
+}
+END_TEST
+
+START_TEST(the_verifier_learns_how_it_ended)
+{
+    scep_enrol_answer_t answer;
+
+    profile.ca = "issuing";
+    run(&answer);
+    ck_assert_ptr_eq(world.end.certificate, answer.certificate);
+    ck_assert_str_eq(world.end.ca, "issuing");
+    ck_assert_ptr_null(world.end.reason);
+    world.settled = 0;
+    world.answer.outcome = SCEP_CA_REJECTED;
+    world.answer.fail_info = SCEP_FAIL_BAD_TIME;
+    world.answer.reason = "too late";
+    run(&answer);
+    ck_assert_ptr_null(world.end.certificate);
+    ck_assert_int_eq(world.end.fail_info, SCEP_FAIL_BAD_TIME);
+    ck_assert_str_eq(world.end.reason, "too late");
+}
+END_TEST
+
 START_TEST(c72_a_missing_challenge_is_no_empty_one)
 {
     scep_enrol_answer_t answer;
@@ -516,6 +590,8 @@ static Suite *enrol_suite(void)
     tcase_add_test(tcase, issued_is_success_and_spends);
     tcase_add_loop_test(tcase, c38_every_other_type_is_refused_unasked, 0, 40);
     tcase_add_test(tcase, r35_another_key_than_the_signers_is_refused);
+    tcase_add_test(tcase, c71_a_renewal_is_known_as_one);
+    tcase_add_test(tcase, r38_a_renewal_needs_a_certificate);
     tcase_add_test(tcase, c43_possession_is_proven_before_anybody_is_asked);
     tcase_add_test(tcase, c75_key_that_cannot_receive_is_refused_before_issue);
     tcase_add_loop_test(tcase, refused_verdicts, 0, 4);
@@ -527,6 +603,9 @@ static Suite *enrol_suite(void)
                         2);
     tcase_add_test(tcase, certificate_of_another_ca_is_not_delivered);
     tcase_add_test(tcase, lost_hold_delivers_nothing);
+    tcase_add_test(
+        tcase, c76_a_verifier_that_cannot_be_told_holds_the_certificate_back);
+    tcase_add_test(tcase, the_verifier_learns_how_it_ended);
     tcase_add_loop_test(tcase, c72_a_missing_challenge_is_no_empty_one, 0, 2);
     tcase_add_test(tcase, transaction_is_profile_id_and_csr);
     tcase_add_test(tcase, cut_off_csr_never_gets_anywhere);
