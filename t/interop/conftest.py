@@ -49,6 +49,20 @@ LINES = """\
     ScepCA extra
     ScepRACertificate {pki}/big.pem
 </ScepProfile>
+<ScepProfile renew>
+    ScepCA issuing
+    ScepRACertificate pki/ra.pem
+    ScepRAKey pki/ra.key
+    ScepVerify cert otp
+    ScepRenewalRevocation off
+</ScepProfile>
+<ScepProfile renewlegacy>
+    ScepCA extra
+    ScepRACertificate {pki}/both.pem
+    ScepLegacyCrypto on
+    ScepVerify cert otp
+    ScepRenewalRevocation off
+</ScepProfile>
 """
 
 
@@ -71,7 +85,8 @@ def server():
     lines = profiles.lines(pki).replace("LimitRequestLine 16384\n", "")
     lines += LINES.format(pki=pki)
     lines += "".join(profiles.LOCATION.format(name=name) for name in (
-        "rsachain", "reversed", "getonly", "des3", "bigra"))
+        "rsachain", "reversed", "getonly", "des3", "bigra", "renew",
+        "renewlegacy"))
     sandbox = gateway.Sandbox("event", lines)
     try:
         sandbox.start()

@@ -21,11 +21,16 @@ getcert request -c SC -k "{work}/k.pem" -f "{work}/c.pem" -G rsa -g {size} \
 echo $? > request.status
 getcert list -i t1 > list.out 2>&1
 """
+RENEWAL = """\
+cp c.pem first.pem
+getcert {command} -i t1 -w --wait-timeout 25 > renewal.out 2>&1
+getcert list -i t1 > list.out 2>&1
+"""
 
 
 @pytest.fixture
 def client(url, tmp_path):
-    def run(profile, secret, size=2048):
+    def run(profile, secret, size=2048, more=""):
         environment = dict(os.environ)
         for name in ("CONFIG", "CAS", "REQUESTS", "LOCAL_CA"):
             path = tmp_path / name.lower()
@@ -34,7 +39,7 @@ def client(url, tmp_path):
         environment["CERTMONGER_TMPDIR"] = str(tmp_path)
         environment["CERTMONGER_SYSTEM_LOCK_FILE"] = str(tmp_path / "lock")
         (tmp_path / "inner.sh").write_text(INNER.format(
-            work=tmp_path, url=url(profile), secret=secret, size=size))
+            work=tmp_path, url=url(profile), secret=secret, size=size) + more)
         done = subprocess.run(
             ["certmonger", "-s", "-L", "-P", tmp_path / "sock", "-n", "-d",
              "3", "-c", "sh %s/inner.sh" % tmp_path], env=environment,
@@ -81,3 +86,16 @@ def test_q15_bound_challenge(server, client, verify, tmp_path):
     state = client("default", server.challenge(
         subject="CN=monger", sans=["dns:monger.example"]))
     assert "status: MONITORING" in state, state
+
+
+@pytest.mark.parametrize("command", ["resubmit", "rekey"])
+def test_q13_renews_by_pkcsreq_of_the_old_certificate(server, client, verify,
+                                                      tmp_path, command):
+    """Its old, spent challenge comes along and is no breach."""
+    state = client("renew", server.challenge("renew"),
+                   more=RENEWAL.format(command=command))
+    assert "status: MONITORING" in state, state
+    assert (tmp_path / "first.pem").read_text() != \
+        (tmp_path / "c.pem").read_text()
+    verify(tmp_path / "c.pem", tmp_path / "k.pem", "renew",
+           san="DNS:monger.example")

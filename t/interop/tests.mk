@@ -3,6 +3,7 @@
 interop_tests = \
 	%D%/test_certmonger.py \
 	%D%/test_micromdm.py \
+	%D%/test_renewal.py \
 	%D%/test_strongswan.py
 EXTRA_DIST += $(interop_tests) %D%/conftest.py
 if INTEROP_TESTS
