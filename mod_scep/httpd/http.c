@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 #include <http_protocol.h>
+#include <openssl/crypto.h>
 #include <util_filter.h>
 
 /* Without a Content-Length a body grows from here. */
@@ -125,6 +126,30 @@ int mod_scep_http_send(request_rec *r, const char *content_type,
     return ap_pass_brigade(r->output_filters, bb) == APR_SUCCESS
                ? OK
                : AP_FILTER_ERROR;
+}
+
+typedef struct secret_t {
+    void *data;
+    apr_size_t len;
+} secret_t;
+
+static apr_status_t forget(void *secretv)
+{
+    const secret_t *secret = secretv;
+
+    OPENSSL_cleanse(secret->data, secret->len);
+    return APR_SUCCESS;
+}
+
+/* To be called before the data is sent: what is not written when the pool
+ * goes is copied first, as cleanups run last in, first out. */
+void mod_scep_http_forget(request_rec *r, void *data, apr_size_t len)
+{
+    secret_t *secret = apr_palloc(r->pool, sizeof(*secret));
+
+    secret->data = data;
+    secret->len = len;
+    apr_pool_cleanup_register(r->pool, secret, forget, apr_pool_cleanup_null);
 }
 
 int mod_scep_http_refuse(request_rec *r, int status, const char *text)

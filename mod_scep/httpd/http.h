@@ -26,6 +26,9 @@ int mod_scep_http_body(request_rec *r, apr_off_t max,
 int mod_scep_http_send(request_rec *r, const char *content_type,
                        const void *data, apr_size_t len);
 
+/** Overwrites data once the request is over: a secret is in it. */
+void mod_scep_http_forget(request_rec *r, void *data, apr_size_t len);
+
 /** Sends an error as one line of text; its status stays what it is. */
 int mod_scep_http_refuse(request_rec *r, int status, const char *text);
 

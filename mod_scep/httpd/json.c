@@ -13,7 +13,7 @@
 #define JSON_MAX 65536
 
 /* The media type alone counts; a charset may follow if it is UTF-8. */
-static int is_json(request_rec *r)
+int mod_scep_json_is_announced(request_rec *r)
 {
     static const char type[] = "application/json";
     const char *sent = apr_table_get(r->headers_in, "Content-Type");
@@ -42,7 +42,8 @@ int mod_scep_json_read(request_rec *r, json_t **object)
     apr_size_t len;
     int status;
 
-    if (!is_json(r) || (encoding && strcasecmp(encoding, "identity"))) {
+    if (!mod_scep_json_is_announced(r) ||
+        (encoding && strcasecmp(encoding, "identity"))) {
         return mod_scep_json_problem(r, HTTP_UNSUPPORTED_MEDIA_TYPE,
                                      "Send the request as application/json "
                                      "in UTF-8, without compression.");

@@ -8,6 +8,9 @@
 
 #include "log.h"
 
+/** Whether a body is announced as application/json, in UTF-8 if at all. */
+int mod_scep_json_is_announced(request_rec *r);
+
 /**
  * Reads a request's body as one JSON object.  It must be announced as
  * application/json, be UTF-8 and have no member twice.
