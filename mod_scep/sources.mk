@@ -19,21 +19,25 @@ libscepcore_la_SOURCES = \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \
 	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
+	%D%/core/name_match.c %D%/core/name_match.h \
 	%D%/core/network.c %D%/core/network.h \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h \
 	%D%/core/query.c %D%/core/query.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h \
-	%D%/core/static_secret.c %D%/core/static_secret.h
+	%D%/core/static_secret.c %D%/core/static_secret.h \
+	%D%/core/utf8.c %D%/core/utf8.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
 	%D%/httpd/admin_challenges.c \
+	%D%/httpd/callers.c %D%/httpd/callers.h \
 	%D%/httpd/challenge_directives.c \
 	%D%/httpd/challenge_file.c %D%/httpd/challenge_file.h \
+	%D%/httpd/challenge_order.c %D%/httpd/challenge_order.h \
 	%D%/httpd/challenge_shm.c \
 	%D%/httpd/check.c \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
@@ -49,6 +53,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/providers.h \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
+	%D%/httpd/state_file.c %D%/httpd/state_file.h \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
 	%D%/httpd/verifier_otp.c \

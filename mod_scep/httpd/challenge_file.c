@@ -1,16 +1,12 @@
 /* challenge_file.c - the file behind a challenge table, and its key
  * SPDX-License-Identifier: Apache-2.0
  *
- * Files come to be under a temporary name and get their own when they are
- * whole and on disk.  Whoever maps a table holds a shared lock on it; who
- * gets the exclusive one is alone with it.
+ * Whoever maps a table holds a shared lock on it; who gets the exclusive one
+ * is alone with it.
  */
 #include "challenge_file.h"
 
 #include <apr_strings.h>
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/rand.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,114 +16,27 @@
 #include <unistd.h>
 
 #include "log.h"
-
-static apr_status_t failed(server_rec *s, const char *what, const char *path)
-{
-    apr_status_t rv = errno;
-
-    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
-                 SCEPLOGNO(0200) "challenge store: cannot %s %s", what, path);
-    return rv;
-}
-
-/** Makes the directory entry itself durable. */
-static int sync_directory_of(const char *path, apr_pool_t *p)
-{
-    const char *slash = strrchr(path, '/');
-    const char *dir = slash ? apr_pstrmemdup(p, path, slash - path + 1) : ".";
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int ok = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-static const char *temporary_name(const char *path, apr_pool_t *p)
-{
-    const char *name = apr_psprintf(p, "%s.%ld", path, (long)getpid());
-
-    /* a former process of this number may have died over it */
-    unlink(name);
-    return name;
-}
-
-/* ------------------------------------------------------------------ */
-/* The key                                                              */
-
-static apr_status_t make_key(const char *path, server_rec *s, apr_pool_t *p)
-{
-    const char *name = temporary_name(path, p);
-    unsigned char key[SCEP_TABLE_KEY_LEN];
-    apr_status_t rv = APR_SUCCESS;
-    int fd;
-
-    if (RAND_bytes(key, sizeof(key)) != 1) {
-        ERR_clear_error();
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     SCEPLOGNO(0201) "challenge store: OpenSSL has no random "
-                                     "numbers for %s",
-                     path);
-        return APR_EGENERAL;
-    }
-    fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return failed(s, "create", name);
-    /* Not renamed: of two servers that start at once, the first one's key
-     * is the key. */
-    if (write(fd, key, sizeof(key)) != sizeof(key) || fsync(fd) != 0 ||
-        (link(name, path) != 0 && errno != EEXIST) ||
-        !sync_directory_of(path, p))
-        rv = failed(s, "write", path);
-    close(fd);
-    unlink(name);
-    OPENSSL_cleanse(key, sizeof(key));
-    return rv;
-}
+#include "state_file.h"
 
 static apr_status_t load_key(scep_challenge_file_t *file, server_rec *s,
                              apr_pool_t *p)
 {
-    unsigned char more;
-    struct stat info;
-    apr_status_t rv;
-    int fd = open(file->key_path, O_RDONLY | O_CLOEXEC);
+    apr_status_t rv = mod_scep_state_key_load(file->key, file->key_path, s);
 
-    if (fd < 0 && errno == ENOENT) {
-        if (access(file->path, F_OK) == 0) {
-            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                         SCEPLOGNO(0202) "challenge store: %s is there and "
-                                         "its key %s is not; put the key "
-                                         "back, or remove %s: its challenges "
-                                         "are lost",
-                         file->path, file->key_path, file->path);
-            return APR_ENOENT;
-        }
-        rv = make_key(file->key_path, s, p);
-        if (rv != APR_SUCCESS)
-            return rv;
-        fd = open(file->key_path, O_RDONLY | O_CLOEXEC);
-    }
-    if (fd < 0)
-        return failed(s, "open", file->key_path);
-    if (read(fd, file->key, sizeof(file->key)) != sizeof(file->key) ||
-        read(fd, &more, 1) != 0) {
+    if (rv != APR_ENOENT)
+        return rv;
+    if (access(file->path, F_OK) == 0) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     SCEPLOGNO(0203) "challenge store: %s is not a key of %d "
-                                     "octets; put the key back, or remove it "
-                                     "and %s: its challenges are lost",
-                     file->key_path, SCEP_TABLE_KEY_LEN, file->path);
-        close(fd);
-        return APR_EINVAL;
+                     SCEPLOGNO(0202) "challenge store: %s is there and its "
+                                     "key %s is not; put the key back, or "
+                                     "remove %s: its challenges are lost",
+                     file->path, file->key_path, file->path);
+        return rv;
     }
-    if (fstat(fd, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO))) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     SCEPLOGNO(0204) "challenge store: others may read the "
-                                     "key %s; chmod 600 it",
-                     file->key_path);
-    }
-    close(fd);
-    return APR_SUCCESS;
+    rv = mod_scep_state_key_make(file->key_path, s, p);
+    return rv == APR_SUCCESS
+               ? mod_scep_state_key_load(file->key, file->key_path, s)
+               : rv;
 }
 
 /* ------------------------------------------------------------------ */
@@ -145,25 +54,27 @@ static apr_status_t make_table(const scep_challenge_file_t *file,
     apr_status_t rv;
 
     *made = *file;
-    made->path = temporary_name(file->path, p);
+    made->path = mod_scep_state_file_temporary(file->path, p);
     made->size = scep_table_size(capacity);
     made->mem = MAP_FAILED;
     made->fd = open(made->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (made->fd < 0)
-        return failed(s, "create", made->path);
+        return mod_scep_state_file_failed(s, "create", made->path);
     /* Reserved now: a disk that fills up later would be a SIGBUS. */
     errno = posix_fallocate(made->fd, 0, (off_t)made->size);
     if (errno != 0) {
-        rv = failed(s,
-                    apr_psprintf(p, "get the %" APR_SIZE_T_FMT " octets for",
-                                 made->size),
-                    made->path);
+        rv = mod_scep_state_file_failed(s,
+                                        apr_psprintf(p,
+                                                     "get the %" APR_SIZE_T_FMT
+                                                     " octets for",
+                                                     made->size),
+                                        made->path);
         goto leave;
     }
     made->mem = mmap(NULL, made->size, PROT_READ | PROT_WRITE, MAP_SHARED,
                      made->fd, 0);
     if (made->mem == MAP_FAILED || flock(made->fd, LOCK_SH) != 0) {
-        rv = failed(s, "map", made->path);
+        rv = mod_scep_state_file_failed(s, "map", made->path);
         goto leave;
     }
     rv = scep_table_format(made->mem, made->size, capacity, file->key, p);
@@ -206,8 +117,8 @@ static apr_status_t create_table(const scep_challenge_file_t *file,
     /* Where another server was quicker, its table is as good. */
     if (!written(&made) ||
         (link(made.path, file->path) != 0 && errno != EEXIST) ||
-        !sync_directory_of(file->path, p))
-        rv = failed(s, "write", file->path);
+        !mod_scep_state_file_sync(file->path, p))
+        rv = mod_scep_state_file_failed(s, "write", file->path);
     unlink(made.path);
     drop_table(&made);
     return rv;
@@ -249,10 +160,11 @@ static apr_status_t open_locked(scep_challenge_file_t *file,
             continue;
         }
         if (file->fd < 0)
-            return failed(s, "open", file->path);
+            return mod_scep_state_file_failed(s, "open", file->path);
         *alone = lock(file->fd, LOCK_EX | LOCK_NB);
         if (!*alone && !lock(file->fd, LOCK_SH)) {
-            apr_status_t rv = failed(s, "lock", file->path);
+            apr_status_t rv =
+                mod_scep_state_file_failed(s, "lock", file->path);
 
             close(file->fd);
             return rv;
@@ -273,14 +185,14 @@ static apr_status_t map_table(scep_challenge_file_t *file,
     apr_status_t rv;
 
     if (fstat(file->fd, &info) != 0)
-        return failed(s, "look at", file->path);
+        return mod_scep_state_file_failed(s, "look at", file->path);
     file->size = (apr_size_t)info.st_size;
     file->mem = file->size == 0
                     ? NULL
                     : mmap(NULL, file->size, PROT_READ | PROT_WRITE,
                            MAP_SHARED, file->fd, 0);
     if (file->mem == MAP_FAILED)
-        return failed(s, "map", file->path);
+        return mod_scep_state_file_failed(s, "map", file->path);
     rv = scep_table_open(table, file->mem, file->size, file->key, &error, p);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
@@ -327,8 +239,8 @@ static apr_status_t resize(scep_challenge_file_t *file, scep_table_t *table,
         return APR_SUCCESS;
     }
     if (!written(&made) || rename(made.path, file->path) != 0 ||
-        !sync_directory_of(file->path, p)) {
-        rv = failed(s, "replace", file->path);
+        !mod_scep_state_file_sync(file->path, p)) {
+        rv = mod_scep_state_file_failed(s, "replace", file->path);
         unlink(made.path);
         drop_table(&made);
         return rv;
@@ -371,7 +283,7 @@ apr_status_t mod_scep_challenge_file_open(scep_challenge_file_t *file,
         if (scep_table_capacity(table) != capacity)
             rv = resize(file, table, capacity, s, p);
         if (rv == APR_SUCCESS && !lock(file->fd, LOCK_SH))
-            rv = failed(s, "lock", file->path);
+            rv = mod_scep_state_file_failed(s, "lock", file->path);
         if (rv != APR_SUCCESS) {
             drop_table(file);
             return rv;
