@@ -40,6 +40,16 @@ typedef enum {
 /** Octets of randomness in a secret: 128 bits, twice as many digits. */
 #define SCEP_SECRET_OCTETS 16
 
+/**
+ * A caller's name as stores keep it: a long one, or one that is no text,
+ * ends with '~' and 8 digits of its digest, so that two callers stay two.
+ * @return NULL where OpenSSL fails
+ */
+const char *mod_scep_order_requester_of(const char *name, apr_pool_t *p);
+
+/** That of whoever makes the request. */
+const char *mod_scep_order_requester(request_rec *r);
+
 /** Begins an order of whoever makes the request. */
 void mod_scep_order_init(scep_order_t *order, request_rec *r);
 

@@ -239,6 +239,15 @@ static int check_mentions(server_rec *s, scep_conf_t *conf)
                            "there is no <ScepProfile> of this name");
         }
     }
+    for (int i = 0; i < conf->allowed_refs->nelts; i++) {
+        scep_profile_ref_t *ref =
+            APR_ARRAY_IDX(conf->allowed_refs, i, scep_profile_ref_t *);
+        ref->profile = mod_scep_conf_find_profile(conf, ref->name);
+        if (!ref->profile) {
+            return mistake(s, ref->where, "ScepChallengeAllow", ref->name,
+                           "there is no <ScepProfile> of this name");
+        }
+    }
     for (int i = 0; i < conf->endpoints->nelts; i++) {
         const scep_endpoint_t *endpoint =
             &APR_ARRAY_IDX(conf->endpoints, i, scep_endpoint_t);

@@ -5,6 +5,10 @@
 
 #include <apr_strings.h>
 
+#include "ndes.h"
+
+#include "callers.h"
+
 void *mod_scep_conf_create_dir(apr_pool_t *p, char *path)
 {
     scep_dir_conf_t *dir = apr_pcalloc(p, sizeof(*dir));
@@ -23,12 +27,10 @@ void *mod_scep_conf_merge_dir(apr_pool_t *p, void *basev, void *addv)
         dir->profile = base->profile;
     if (add->max_message_size < 0)
         dir->max_message_size = base->max_message_size;
-    if (!add->callers)
-        dir->callers = base->callers;
+    dir->callers = mod_scep_callers_merge(p, base->callers, add->callers);
     if (!add->lockout)
         dir->lockout = base->lockout;
-    if (!add->ndes)
-        dir->ndes = base->ndes;
+    dir->ndes = mod_scep_ndes_merge(p, base->ndes, add->ndes);
     if (!add->jamf)
         dir->jamf = base->jamf;
     /* A Require guards the handler that stands beside it or above it, never
@@ -50,6 +52,7 @@ void *mod_scep_conf_create_server(apr_pool_t *p, server_rec *s)
     conf->cas = apr_array_make(p, 2, sizeof(scep_ca_t *));
     conf->profiles = apr_array_make(p, 4, sizeof(scep_profile_t *));
     conf->refs = apr_array_make(p, 4, sizeof(scep_profile_ref_t *));
+    conf->allowed_refs = apr_array_make(p, 4, sizeof(scep_profile_ref_t *));
     conf->endpoints = apr_array_make(p, 4, sizeof(scep_endpoint_t));
     return conf;
 }
@@ -62,6 +65,7 @@ void *mod_scep_conf_merge_server(apr_pool_t *p, void *basev, void *addv)
     (void)p;
     /* Named things are global; what a virtual host has are mentions. */
     apr_array_cat(base->refs, add->refs);
+    apr_array_cat(base->allowed_refs, add->allowed_refs);
     apr_array_cat(base->endpoints, add->endpoints);
     return base;
 }

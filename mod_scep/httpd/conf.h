@@ -122,6 +122,8 @@ typedef struct scep_dir_conf_t {
 typedef struct scep_endpoint_t {
     const ap_directive_t *where;
     const scep_dir_conf_t *dir;
+    const server_rec *server;
+    const char *path; /**< NULL: not one path, but a pattern of several */
 } scep_endpoint_t;
 
 /** The server's configuration: one, shared by all virtual hosts. */
@@ -131,10 +133,11 @@ typedef struct scep_conf_t {
     const scep_challenge_provider_t *store_provider;
     const char *store_name; /**< as configured, for the log */
     void *store;
-    apr_array_header_t *cas;       /**< scep_ca_t * */
-    apr_array_header_t *profiles;  /**< scep_profile_t * */
-    apr_array_header_t *refs;      /**< scep_profile_ref_t * */
-    apr_array_header_t *endpoints; /**< scep_endpoint_t */
+    apr_array_header_t *cas;          /**< scep_ca_t * */
+    apr_array_header_t *profiles;     /**< scep_profile_t * */
+    apr_array_header_t *refs;         /**< scep_profile_ref_t * */
+    apr_array_header_t *allowed_refs; /**< those of ScepChallengeAllow */
+    apr_array_header_t *endpoints;    /**< scep_endpoint_t */
     const scep_alg_t *alg;
     const scep_oid_t *oid;
 } scep_conf_t;

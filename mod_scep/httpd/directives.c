@@ -3,10 +3,12 @@
  */
 #include "conf.h"
 
+#include <apr_fnmatch.h>
 #include <apr_strings.h>
 #include <ap_provider.h>
 #include <http_core.h>
 
+#include "callers.h"
 #include "keys.h"
 #include "profile_directives.h"
 #include "verifier_cert.h"
@@ -145,6 +147,17 @@ static const char *set_max_message_size(cmd_parms *cmd, void *dirv,
     return NULL;
 }
 
+/* The path of the <Location> that a directive stands in; NULL elsewhere. */
+static const char *location_path(const cmd_parms *cmd)
+{
+    const ap_directive_t *around = cmd->directive->parent;
+
+    return around && !strcasecmp(around->directive, "<Location") &&
+                   *around->args != '~' && !apr_fnmatch_test(cmd->path)
+               ? cmd->path
+               : NULL;
+}
+
 /*
  * SetHandler and Require are httpd's.  Several modules may own a directive,
  * and all of them are told; here it is only noted what stands together in
@@ -166,6 +179,8 @@ static const char *note_handler(cmd_parms *cmd, void *dirv, const char *args)
         endpoint = apr_array_push(conf->endpoints);
         endpoint->where = cmd->directive;
         endpoint->dir = dir;
+        endpoint->server = cmd->server;
+        endpoint->path = location_path(cmd);
     }
     return NULL;
 }
@@ -260,6 +275,7 @@ const command_rec mod_scep_commands[] = {
                   "name of the profile that an endpoint serves"),
     AP_INIT_TAKE1("ScepMaxMessageSize", set_max_message_size, NULL,
                   RSRC_CONF | ACCESS_CONF, "most octets of a pkiMessage"),
+    SCEP_CALLERS_DIRECTIVES,
     AP_INIT_RAW_ARGS("SetHandler", note_handler, NULL, OR_FILEINFO,
                      "httpd's own, noted here"),
     AP_INIT_RAW_ARGS("Require", note_require, NULL, OR_AUTHCFG,
