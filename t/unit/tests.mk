@@ -12,6 +12,13 @@ TESTS += %D%/check_ca_openssl
 %C%_check_ca_openssl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_ca_openssl_LDADD = libscepissue.la libunit.la
 
+check_PROGRAMS += %D%/check_http_client
+TESTS += %D%/check_http_client
+%C%_check_http_client_SOURCES = %D%/check_http_client.c \
+	%D%/http_server.c %D%/http_server.h
+%C%_check_http_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_http_client_LDADD = libscephttp.la libunit.la
+
 check_PROGRAMS += %D%/check_enrol
 TESTS += %D%/check_enrol
 %C%_check_enrol_SOURCES = %D%/check_enrol.c
