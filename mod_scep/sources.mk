@@ -45,10 +45,13 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
 	%D%/httpd/handler.c %D%/httpd/handler.h \
 	%D%/httpd/http.c %D%/httpd/http.h \
+	%D%/httpd/jamf.c %D%/httpd/jamf.h \
+	%D%/httpd/jamf_proto.c %D%/httpd/jamf_proto.h \
 	%D%/httpd/json.c %D%/httpd/json.h \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
 	%D%/httpd/log.h \
 	%D%/httpd/mod_scep.c \
+	%D%/httpd/ndes.c %D%/httpd/ndes.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
 	%D%/httpd/secret.c %D%/httpd/secret.h \

@@ -5,9 +5,8 @@
 
 #include <apr_strings.h>
 
-#include "ndes.h"
-
 #include "callers.h"
+#include "ndes.h"
 
 void *mod_scep_conf_create_dir(apr_pool_t *p, char *path)
 {

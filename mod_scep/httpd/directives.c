@@ -9,7 +9,9 @@
 #include <http_core.h>
 
 #include "callers.h"
+#include "jamf.h"
 #include "keys.h"
+#include "ndes.h"
 #include "profile_directives.h"
 #include "verifier_cert.h"
 
@@ -276,6 +278,8 @@ const command_rec mod_scep_commands[] = {
     AP_INIT_TAKE1("ScepMaxMessageSize", set_max_message_size, NULL,
                   RSRC_CONF | ACCESS_CONF, "most octets of a pkiMessage"),
     SCEP_CALLERS_DIRECTIVES,
+    SCEP_NDES_DIRECTIVES,
+    SCEP_JAMF_DIRECTIVES,
     AP_INIT_RAW_ARGS("SetHandler", note_handler, NULL, OR_FILEINFO,
                      "httpd's own, noted here"),
     AP_INIT_RAW_ARGS("Require", note_require, NULL, OR_AUTHCFG,

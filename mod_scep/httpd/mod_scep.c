@@ -10,6 +10,8 @@
 #include "../../ca-connectors/http/http_client.h"
 #include "conf.h"
 #include "handler.h"
+#include "jamf.h"
+#include "ndes.h"
 #include "providers.h"
 #include "watchdog.h"
 
@@ -130,6 +132,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(keep_mod_dir_away, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(mod_scep_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(mod_scep_admin_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(mod_scep_ndes_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(mod_scep_jamf_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 module AP_MODULE_DECLARE_DATA scep_module = { STANDARD20_MODULE_STUFF,
