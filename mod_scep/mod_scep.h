@@ -79,6 +79,10 @@ typedef struct scep_ca_request_t {
     /** wanted extended key usages, const ASN1_OBJECT *; may be empty */
     const apr_array_header_t *ext_key_usage;
     apr_time_t now; /**< time of the request */
+    /** the CSR's challengePassword, for a CA that checks it itself; NULL
+     * where there is none or the CA does not */
+    const char *challenge;
+    const GENERAL_NAMES *sans; /**< of the CSR, may be NULL */
 } scep_ca_request_t;
 
 /** The answer; the caller hands it in zeroed. */
@@ -86,7 +90,9 @@ typedef struct scep_ca_result_t {
     scep_ca_outcome_t outcome;
     X509 *certificate;     /**< ISSUED: freed with the pool of the call */
     STACK_OF(X509) *chain; /**< as the CA sent it, may be NULL; ditto */
-    const char *handle;    /**< PENDING: what poll needs, opaque text */
+    /** PENDING: what poll needs, opaque text; UNKNOWN: the same, or NULL
+     * where the outcome cannot be looked up */
+    const char *handle;
     apr_interval_time_t retry_after; /**< PENDING, UNAVAILABLE; 0: default */
     scep_fail_info_t fail_info;      /**< REJECTED */
     /** REJECTED: the fault lies with the device's request and not with the
@@ -114,6 +120,17 @@ typedef struct scep_ca_setup_t {
                             const char *location, EVP_PKEY **key,
                             apr_pool_t *p);
     apr_pool_t *p; /**< lives as long as the configuration */
+    /**
+     * Reads a secret: one line from file:PATH, which others must not be able
+     * to read, or from exec:PROGRAM.
+     * @param secret  cleansed with p; "" where configtest must not run the
+     *                program
+     * @return NULL, or what is wrong, in words for the administrator
+     */
+    const char *(*load_secret)(const struct scep_ca_setup_t *setup,
+                               const char *location, const char **secret,
+                               apr_pool_t *p);
+    const char *state_dir; /**< absolute ScepStateDir */
 } scep_ca_setup_t;
 
 typedef struct scep_ca_provider_t {
@@ -158,6 +175,15 @@ typedef struct scep_ca_provider_t {
      * (with P-256 that would take longer than to sign).
      */
     int signs_here;
+
+    /** In the parent, before children exist; may write; optional. */
+    apr_status_t (*open)(void *ca, struct server_rec *s, apr_pool_t *pconf);
+
+    /**
+     * Says whether the CA itself checks the challengePassword that submit is
+     * given, so that ScepVerify may name the verifier "ca"; optional.
+     */
+    int (*checks_challenge)(void *ca);
 } scep_ca_provider_t;
 
 /* ------------------------------------------------------------------ */

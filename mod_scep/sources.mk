@@ -58,6 +58,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
+	%D%/httpd/verifier_ca.c \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
 	%D%/httpd/verifier_otp.c \
 	%D%/httpd/watchdog.c %D%/httpd/watchdog.h

@@ -23,8 +23,13 @@ typedef struct scep_http_client_t scep_http_client_t;
 typedef enum {
     SCEP_HTTP_AUTH_NONE = 0,
     SCEP_HTTP_AUTH_BASIC,
-    SCEP_HTTP_AUTH_BEARER,   /**< secret is the token */
-    SCEP_HTTP_AUTH_NEGOTIATE /**< Kerberos, from the credential cache */
+    SCEP_HTTP_AUTH_BEARER,    /**< secret is the token */
+    SCEP_HTTP_AUTH_NEGOTIATE, /**< Kerberos, from the credential cache */
+    /** Kerberos by our own call of GSS-API: from a keytab, never anything
+     * but Kerberos, and bound to the server's certificate (RFC 5929,
+     * tls-server-end-point), as Extended Protection demands */
+    SCEP_HTTP_AUTH_KERBEROS,
+    SCEP_HTTP_AUTH_NTLM /**< user and secret; over HTTP/1.1 only */
 } scep_http_auth_t;
 
 /** For allow_http: plain http to loopback addresses only, or to any. */
@@ -47,7 +52,12 @@ typedef struct scep_http_settings_t {
     scep_http_auth_t auth;
     const char *user;
     const char *secret;
-    int allow_http; /**< SCEP_HTTP_*; 0: https only */
+    int allow_http;         /**< SCEP_HTTP_*; 0: https only */
+    const char *keytab;     /**< KERBEROS: file, read by the calling process */
+    const char *principal;  /**< KERBEROS: of the client; the keytab's first */
+    const char *user_agent; /**< NULL: none */
+    /** OSSL_STORE URI of the client's key (pkcs11:...), in place of key */
+    const char *key_uri;
 } scep_http_settings_t;
 
 typedef struct scep_http_request_t {

@@ -211,6 +211,9 @@ static void submit(enrol_t *enrol, scep_ca_result_t *result)
         .key_usage = enrol->profile->key_usage,
         .ext_key_usage = enrol->profile->ext_key_usage,
         .now = enrol->now,
+        .challenge =
+            enrol->profile->ca_checks_challenge ? csr->challenge : NULL,
+        .sans = csr->sans,
     };
 
     for (int i = 0; i < 32; i++)

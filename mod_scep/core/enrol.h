@@ -39,6 +39,7 @@ typedef struct scep_enrol_profile_t {
     const char *ca;           /**< name of the CA */
     unsigned int device_from; /**< SCEP_DEVICE_* */
     int renewal; /**< a verifier goes by the signer's certificate */
+    int ca_checks_challenge; /**< it is handed on to the CA */
 } scep_enrol_profile_t;
 
 /** What came of it, beside the scep_result_t. */

@@ -11,6 +11,7 @@
 
 #include "keys.h"
 #include "providers.h"
+#include "secret.h"
 
 #define DEFAULT_STORE_CAPACITY "100000"
 
@@ -25,10 +26,18 @@ static int mistake(server_rec *s, const ap_directive_t *where,
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int check_ca(server_rec *s, scep_ca_t *ca, apr_pool_t *pconf)
+static int check_ca(server_rec *s, const scep_conf_t *conf, scep_ca_t *ca,
+                    apr_pool_t *pconf)
 {
-    scep_ca_setup_t setup = {
-        ca->name, ca->chain, ca->conf, s, mod_scep_keys_load_for_ca, pconf
+    const scep_ca_setup_t setup = {
+        .name = ca->name,
+        .chain = ca->chain,
+        .conf = ca->conf,
+        .server = s,
+        .load_key = mod_scep_keys_load_for_ca,
+        .p = pconf,
+        .load_secret = mod_scep_secret_load_for_ca,
+        .state_dir = ap_server_root_relative(pconf, conf->state_dir),
     };
     const char *err;
 
@@ -207,6 +216,9 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
     profile->enrol.ca = profile->ca->name;
     profile->enrol.chain = profile->ca->chain;
     profile->enrol.ca_signs_here = profile->ca->provider->signs_here;
+    profile->enrol.ca_checks_challenge =
+        profile->ca->provider->checks_challenge &&
+        profile->ca->provider->checks_challenge(profile->ca->data);
     default_verifier(profile, pconf);
     rv = check_verifiers(s, conf, profile, pconf);
     if (rv == OK)
@@ -315,7 +327,8 @@ int mod_scep_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     (void)plog;
     (void)ptemp;
     for (int i = 0; rv == OK && i < conf->cas->nelts; i++)
-        rv = check_ca(s, APR_ARRAY_IDX(conf->cas, i, scep_ca_t *), pconf);
+        rv =
+            check_ca(s, conf, APR_ARRAY_IDX(conf->cas, i, scep_ca_t *), pconf);
     for (int i = 0; rv == OK && i < conf->profiles->nelts; i++) {
         rv = check_profile(s, conf,
                            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *),

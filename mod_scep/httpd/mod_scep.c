@@ -40,6 +40,20 @@ static apr_status_t each_verifier(const scep_conf_t *conf, int in_child,
     return APR_SUCCESS;
 }
 
+static apr_status_t open_cas(const scep_conf_t *conf, server_rec *s,
+                             apr_pool_t *pconf)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
+        const scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
+
+        if (ca->provider->open)
+            rv = ca->provider->open(ca->data, s, pconf);
+    }
+    return rv;
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
@@ -59,6 +73,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                                     s, pconf);
     if (rv == APR_SUCCESS)
         rv = each_verifier(conf, 0, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = open_cas(conf, s, pconf);
     if (rv != APR_SUCCESS || mod_scep_watchdog_start(s, pconf) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
@@ -123,6 +139,8 @@ static void register_hooks(apr_pool_t *p)
                          SCEP_PROVIDER_VERSION, &mod_scep_challenge_shm);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "otp",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_otp);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "ca",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_ca);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "cert",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_cert);
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -12,6 +12,9 @@ extern const scep_challenge_provider_t mod_scep_challenge_shm;
 /** One-time passwords from the challenge store, verifier_otp.c. */
 extern const scep_verifier_provider_t mod_scep_verifier_otp;
 
+/** The CA's own opinion of the challenge, verifier_ca.c. */
+extern const scep_verifier_provider_t mod_scep_verifier_ca;
+
 /** The certificate that is being renewed, verifier_cert.c. */
 extern const scep_verifier_provider_t mod_scep_verifier_cert;
 

@@ -141,10 +141,11 @@ static const char *check_program(const char *program, apr_pool_t *p)
     return NULL;
 }
 
-static const char *ask_program(cmd_parms *cmd, const char *program, char *buf)
+static const char *ask_program(server_rec *s, const char *what,
+                               const char *program, char *buf, apr_pool_t *p)
 {
     const char *const argv[] = { program, NULL };
-    const char *err = check_program(program, cmd->temp_pool);
+    const char *err = check_program(program, p);
     const kept_t *kept = find_kept(program);
     apr_size_t len;
 
@@ -155,22 +156,19 @@ static const char *ask_program(cmd_parms *cmd, const char *program, char *buf)
          ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG))
         return NULL;
     if (!err)
-        err = mod_scep_secret_run(argv, buf, ROOM, &len, cmd->temp_pool);
+        err = mod_scep_secret_run(argv, buf, ROOM, &len, p);
     if (!err) {
         err = one_line(buf, len);
         if (err)
-            err = apr_psprintf(cmd->temp_pool, "what %s prints: %s", program,
-                               err);
+            err = apr_psprintf(p, "what %s prints: %s", program, err);
     }
     if (!err) {
-        keep(cmd->server, program, buf);
+        keep(s, program, buf);
     } else if (kept) {
         /* An error here would end the server that is to be reloaded. */
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, cmd->server,
-                     SCEPLOGNO(0331) "line %d of %s: %s: %s; its last answer "
-                                     "stays in use",
-                     cmd->directive->line_num, cmd->directive->filename,
-                     cmd->cmd->name, err);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     SCEPLOGNO(0331) "%s: %s; its last answer stays in use",
+                     what, err);
         apr_cpystrn(buf, kept->text, ROOM);
         err = NULL;
     }
@@ -183,8 +181,9 @@ static apr_status_t secret_cleanup(void *text)
     return APR_SUCCESS;
 }
 
-const char *mod_scep_secret_read(cmd_parms *cmd, const char *location,
-                                 const char **secret)
+const char *mod_scep_secret_load(server_rec *s, const char *what,
+                                 const char *location, const char **secret,
+                                 apr_pool_t *p)
 {
     int is_file = !strncasecmp(location, "file:", 5);
     char buf[ROOM] = "";
@@ -194,23 +193,42 @@ const char *mod_scep_secret_read(cmd_parms *cmd, const char *location,
 
     if (!is_file && strncasecmp(location, "exec:", 5))
         return "give the secret as file:PATH or exec:PROGRAM";
-    path = location[5] ? ap_server_root_relative(cmd->temp_pool, location + 5)
-                       : NULL;
+    path = location[5] ? ap_server_root_relative(p, location + 5) : NULL;
     if (!path)
-        return apr_psprintf(cmd->pool, "'%s' is no valid path", location + 5);
+        return apr_psprintf(p, "'%s' is no valid path", location + 5);
     if (!is_file) {
-        err = ask_program(cmd, path, buf);
-    } else if (!(err = read_file(path, buf, &len, cmd->temp_pool))) {
+        err = ask_program(s, what, path, buf, p);
+    } else if (!(err = read_file(path, buf, &len, p))) {
         err = one_line(buf, len);
         if (err)
-            err = apr_psprintf(cmd->temp_pool, "%s: %s", path, err);
+            err = apr_psprintf(p, "%s: %s", path, err);
     }
     if (!err) {
-        copy = apr_pstrdup(cmd->pool, buf);
-        apr_pool_cleanup_register(cmd->pool, copy, secret_cleanup,
+        copy = apr_pstrdup(p, buf);
+        apr_pool_cleanup_register(p, copy, secret_cleanup,
                                   apr_pool_cleanup_null);
         *secret = copy;
     }
     OPENSSL_cleanse(buf, sizeof(buf));
     return err;
+}
+
+const char *mod_scep_secret_read(cmd_parms *cmd, const char *location,
+                                 const char **secret)
+{
+    const char *what = apr_psprintf(cmd->temp_pool, "line %d of %s: %s",
+                                    cmd->directive->line_num,
+                                    cmd->directive->filename, cmd->cmd->name);
+
+    return mod_scep_secret_load(cmd->server, what, location, secret,
+                                cmd->pool);
+}
+
+const char *mod_scep_secret_load_for_ca(const scep_ca_setup_t *setup,
+                                        const char *location,
+                                        const char **secret, apr_pool_t *p)
+{
+    return mod_scep_secret_load(setup->server,
+                                apr_psprintf(p, "<ScepCA> %s", setup->name),
+                                location, secret, p);
 }

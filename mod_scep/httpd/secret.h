@@ -5,6 +5,7 @@
 #define MOD_SCEP_SECRET_H
 
 #include "log.h"
+#include "mod_scep.h"
 
 /** Most octets of a secret. */
 #define SCEP_SECRET_MAX 4096
@@ -21,6 +22,19 @@
  */
 const char *mod_scep_secret_read(cmd_parms *cmd, const char *location,
                                  const char **secret);
+
+/**
+ * The same outside of a directive's handler.
+ * @param what  names in the log what asks for it
+ */
+const char *mod_scep_secret_load(server_rec *s, const char *what,
+                                 const char *location, const char **secret,
+                                 apr_pool_t *p);
+
+/** The same as scep_ca_setup_t.load_secret. */
+const char *mod_scep_secret_load_for_ca(const scep_ca_setup_t *setup,
+                                        const char *location,
+                                        const char **secret, apr_pool_t *p);
 
 /**
  * Runs a program and takes what it prints, up to size - 1 octets, with a NUL
