@@ -271,6 +271,7 @@ static apr_status_t settle(enrol_t *enrol, int spend, X509 *certificate)
         .fail_info = res->fail_info,
         .reason = issued ? NULL : res->detail,
         .now = enrol->now,
+        .undecided = res->status == SCEP_STATUS_PENDING || res->http_status,
     };
 
     return enrol->ops->settle(enrol->ops->baton, enrol->verdict.token, &end,
