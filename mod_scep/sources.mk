@@ -43,8 +43,12 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
+	%D%/httpd/gate.c %D%/httpd/gate.h \
 	%D%/httpd/handler.c %D%/httpd/handler.h \
 	%D%/httpd/http.c %D%/httpd/http.h \
+	%D%/httpd/intune_directives.c %D%/httpd/intune_directives.h \
+	%D%/httpd/intune_proto.c %D%/httpd/intune_proto.h \
+	%D%/httpd/intune_service.c %D%/httpd/intune_service.h \
 	%D%/httpd/jamf.c %D%/httpd/jamf.h \
 	%D%/httpd/jamf_proto.c %D%/httpd/jamf_proto.h \
 	%D%/httpd/json.c %D%/httpd/json.h \
@@ -59,6 +63,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
+	%D%/httpd/verifier_intune.c \
 	%D%/httpd/verifier_otp.c \
 	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
 mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \

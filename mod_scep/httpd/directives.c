@@ -9,6 +9,7 @@
 #include <http_core.h>
 
 #include "callers.h"
+#include "intune_directives.h"
 #include "jamf.h"
 #include "keys.h"
 #include "ndes.h"
@@ -262,6 +263,7 @@ const command_rec mod_scep_commands[] = {
                   "bindings that a challenge must have"),
     PROFILE_WORDS("ScepDeviceIdFrom", mod_scep_set_device_id_from,
                   "where a request names its device"),
+    SCEP_INTUNE_DIRECTIVES,
     SCEP_RENEWAL_DIRECTIVES,
     PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
                   "what goes along with a certificate: leaf, ca, chain"),

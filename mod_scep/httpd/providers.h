@@ -15,4 +15,7 @@ extern const scep_verifier_provider_t mod_scep_verifier_otp;
 /** The certificate that is being renewed, verifier_cert.c. */
 extern const scep_verifier_provider_t mod_scep_verifier_cert;
 
+/** Microsoft Intune's validation of SCEP, verifier_intune.c. */
+extern const scep_verifier_provider_t mod_scep_verifier_intune;
+
 #endif
