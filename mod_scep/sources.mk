@@ -10,6 +10,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/challenge_record.c %D%/core/challenge_record.h \
 	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
+	%D%/core/counter_table.c %D%/core/counter_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/der.c %D%/core/der.h \
 	%D%/core/device.c %D%/core/device.h \
@@ -18,6 +19,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \
+	%D%/core/metric_text.c %D%/core/metric_text.h \
 	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
 	%D%/core/name_match.c %D%/core/name_match.h \
 	%D%/core/network.c %D%/core/network.h \
@@ -34,6 +36,7 @@ module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
 	%D%/httpd/admin_challenges.c \
+	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
 	%D%/httpd/challenge_directives.c \
 	%D%/httpd/challenge_file.c %D%/httpd/challenge_file.h \
@@ -41,6 +44,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/challenge_shm.c \
 	%D%/httpd/check.c \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
+	%D%/httpd/counters.c %D%/httpd/counters.h \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
 	%D%/httpd/gate.c %D%/httpd/gate.h \
@@ -54,6 +58,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/json.c %D%/httpd/json.h \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
 	%D%/httpd/log.h \
+	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
 	%D%/httpd/ndes.c %D%/httpd/ndes.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
