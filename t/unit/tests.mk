@@ -80,11 +80,34 @@ TESTS += %D%/check_result %D%/check_alg %D%/check_message
 %C%_check_message_LDADD = libunit.la libscepcore.la
 EXTRA_DIST += t/data
 
-check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_race
-TESTS += %D%/check_challenge_table %D%/check_challenge_race
-%C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c
+check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_uses \
+	%D%/check_challenge_extend %D%/check_challenge_list %D%/check_challenge_file
+TESTS += %D%/check_challenge_table %D%/check_challenge_uses \
+	%D%/check_challenge_extend %D%/check_challenge_list %D%/check_challenge_file
+CHALLENGE_FIXTURE = %D%/challenge_fixture.c %D%/challenge_fixture.h
+%C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c \
+	$(CHALLENGE_FIXTURE)
 %C%_check_challenge_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_table_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_uses_SOURCES = %D%/check_challenge_uses.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_uses_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_uses_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_extend_SOURCES = %D%/check_challenge_extend.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_extend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_extend_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_list_SOURCES = %D%/check_challenge_list.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_list_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_list_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_file_SOURCES = %D%/check_challenge_file.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_file_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_challenge_race
+TESTS += %D%/check_challenge_race
 %C%_check_challenge_race_SOURCES = %D%/check_challenge_race.c
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_race_LDADD = libunit.la libscepcore.la
