@@ -7,6 +7,7 @@
  */
 #include "ndes.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -113,13 +114,16 @@ scep_ndes_conf_t *mod_scep_ndes_merge(apr_pool_t *p,
 /* ------------------------------------------------------------------ */
 /* the page                                                             */
 
-/* Text as HTML in ASCII alone, whatever it is: so the page is the same in
- * both encodings but for every other octet. */
+/*
+ * Text as HTML in ASCII alone, so that the page is the same in both encodings
+ * but for every other octet; and with no eight hexadecimal digits in a row:
+ * SCEPwright takes those of any page for a password.
+ */
 static const char *escape(const char *text, apr_pool_t *p)
 {
     const unsigned char *s = (const unsigned char *)ap_escape_html(p, text);
-    int left = (int)strlen((const char *)s);
-    char *escaped = apr_palloc(p, 5 * (apr_size_t)left + 1), *end = escaped;
+    int left = (int)strlen((const char *)s), digits = 0;
+    char *escaped = apr_palloc(p, 6 * (apr_size_t)left + 1), *end = escaped;
 
     while (left > 0) {
         unsigned long c;
@@ -129,10 +133,13 @@ static const char *escape(const char *text, apr_pool_t *p)
             c = '?';
             n = 1;
         }
-        if (c < 0x80)
+        digits = c < 0x80 && apr_isxdigit(c) ? digits + 1 : 0;
+        if (c < 0x80 && digits < 8) {
             *end++ = (char)c;
-        else
+        } else {
             end += apr_snprintf(end, 12, "&#%lu;", c);
+            digits = 0;
+        }
         s += n;
         left -= n;
     }
@@ -226,6 +233,9 @@ static const char *read_parameter(wish_t *wish, const char *name,
                          : !strcmp(name, "ttl")     ? &wish->ttl
                                                     : NULL;
 
+    /* What a management system fills in may turn out to be nothing. */
+    if (!*value)
+        return apr_psprintf(p, "The parameter \"%s\" is empty.", name);
     if (!strcmp(name, "san")) {
         if (!wish->sans)
             wish->sans = apr_array_make(p, 4, sizeof(const char *));
