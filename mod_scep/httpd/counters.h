@@ -36,4 +36,7 @@ void mod_scep_counters_undo(const char *key, apr_time_t now);
 apr_uint32_t mod_scep_counters_get(const char *key, apr_time_t now,
                                    apr_time_t *ends);
 
+/** Makes the counts durable; for the watchdog. */
+void mod_scep_counters_maintain(server_rec *s);
+
 #endif

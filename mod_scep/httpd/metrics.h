@@ -21,6 +21,10 @@ apr_status_t mod_scep_metrics_open(server_rec *s, apr_pool_t *pconf);
  */
 void mod_scep_metrics_count(const char *name, const char *labels);
 
+/** Shows a counter as 0 before its first event, so that monitoring sees that
+ * one as a change. */
+void mod_scep_metrics_declare(const char *name, const char *labels);
+
 /** Serves the admin API's resource "metrics". */
 int mod_scep_metrics_answer(request_rec *r);
 

@@ -9,8 +9,10 @@
 
 #include "../../ca-connectors/http/http_client.h"
 #include "conf.h"
+#include "counters.h"
 #include "handler.h"
 #include "jamf.h"
+#include "metrics.h"
 #include "ndes.h"
 #include "providers.h"
 #include "watchdog.h"
@@ -44,6 +46,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
     const scep_conf_t *conf = mod_scep_conf_get(s);
+    const char *state_dir = ap_server_root_relative(pconf, conf->state_dir);
     apr_status_t rv;
 
     (void)plog;
@@ -53,10 +56,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ||
         conf->profiles->nelts == 0)
         return OK;
-    rv = conf->store_provider->open(conf->store,
-                                    ap_server_root_relative(pconf,
-                                                            conf->state_dir),
-                                    s, pconf);
+    rv = conf->store_provider->open(conf->store, state_dir, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_counters_open(state_dir, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_metrics_open(s, pconf);
     if (rv == APR_SUCCESS)
         rv = each_verifier(conf, 0, s, pconf);
     if (rv != APR_SUCCESS || mod_scep_watchdog_start(s, pconf) != APR_SUCCESS)
