@@ -37,6 +37,12 @@ TESTS += %D%/check_name
 %C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_name_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_name_match
+TESTS += %D%/check_name_match
+%C%_check_name_match_SOURCES = %D%/check_name_match.c
+%C%_check_name_match_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_name_match_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_csr
 TESTS += %D%/check_csr
 %C%_check_csr_SOURCES = %D%/check_csr.c
