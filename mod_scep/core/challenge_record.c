@@ -91,7 +91,7 @@ static apr_status_t key_cleanup(void *data)
 static int digest(EVP_MAC_CTX *context, unsigned char label, const char *text,
                   void *out, size_t len)
 {
-    unsigned char full[32];
+    unsigned char full[SCEP_TABLE_MAC_LEN];
     size_t full_len = 0;
 
     if (!EVP_MAC_init(context, NULL, 0, NULL) ||

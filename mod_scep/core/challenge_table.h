@@ -21,6 +21,7 @@
 #include "../mod_scep.h"
 
 #define SCEP_TABLE_KEY_LEN 32
+#define SCEP_TABLE_MAC_LEN 32
 
 /** One process's view of a table. */
 typedef struct scep_table_t scep_table_t;
