@@ -9,13 +9,15 @@ integration_tests = \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
 	%D%/test_http.py \
+	%D%/test_intune.py \
+	%D%/test_jamf.py \
 	%D%/test_local_ca.py \
 	%D%/test_ndes.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
 	%D%/test_sandbox.py
-EXTRA_DIST += $(integration_tests) \
+EXTRA_DIST += $(integration_tests) t/emulators/intune.py \
 	%D%/certrep.py %D%/configuration.py %D%/conftest.py %D%/der.py \
 	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py %D%/pki.py \
 	%D%/pkimessage.py %D%/profiles.py \
