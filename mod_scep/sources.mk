@@ -7,6 +7,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
 	%D%/core/challenge_claim.c \
 	%D%/core/challenge_manage.c \
+	%D%/core/challenge_digest.c %D%/core/challenge_digest.h \
 	%D%/core/challenge_record.c %D%/core/challenge_record.h \
 	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
@@ -38,13 +39,19 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/admin_challenges.c \
 	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
+	%D%/httpd/challenge_dbd.c %D%/httpd/challenge_dbd.h \
+	%D%/httpd/challenge_dbd_open.c \
 	%D%/httpd/challenge_directives.c \
 	%D%/httpd/challenge_file.c %D%/httpd/challenge_file.h \
 	%D%/httpd/challenge_order.c %D%/httpd/challenge_order.h \
+	%D%/httpd/challenge_row.c \
 	%D%/httpd/challenge_shm.c \
+	%D%/httpd/challenge_sql.c %D%/httpd/challenge_sql.h \
 	%D%/httpd/check.c \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
 	%D%/httpd/counters.c %D%/httpd/counters.h \
+	%D%/httpd/database.c %D%/httpd/database.h \
+	%D%/httpd/database_guard.c %D%/httpd/database_guard.h \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
 	%D%/httpd/gate.c %D%/httpd/gate.h \
@@ -66,10 +73,12 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
+	%D%/httpd/static_match.c %D%/httpd/static_match.h \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
 	%D%/httpd/verifier_intune.c \
 	%D%/httpd/verifier_otp.c \
+	%D%/httpd/verifier_static.c %D%/httpd/verifier_static.h \
 	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
 mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
 	-DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
@@ -80,3 +89,17 @@ mod_scep_la_LIBADD = libscepcore.la libscephttp.la \
 	$(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 include_HEADERS = %D%/mod_scep.h
+
+bin_PROGRAMS = scepctl
+scepctl_SOURCES = \
+	%D%/scepctl/challenge.c \
+	%D%/scepctl/connection.c %D%/scepctl/connection.h \
+	%D%/scepctl/options.c %D%/scepctl/options.h \
+	%D%/scepctl/output.c %D%/scepctl/output.h \
+	%D%/scepctl/scepctl.c %D%/scepctl/scepctl.h \
+	%D%/scepctl/secret_input.c %D%/scepctl/secret_input.h \
+	%D%/scepctl/static.c
+scepctl_CPPFLAGS = $(AM_CPPFLAGS) -DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
+scepctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+scepctl_LDADD = libscephttp.la libscepcore.la $(JANSSON_LIBS) \
+	$(OPENSSL_LIBS) $(APR_LIBS)

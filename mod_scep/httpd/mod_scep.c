@@ -125,10 +125,14 @@ static void register_hooks(apr_pool_t *p)
 {
     ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "shm",
                          SCEP_PROVIDER_VERSION, &mod_scep_challenge_shm);
+    ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "dbd",
+                         SCEP_PROVIDER_VERSION, &mod_scep_challenge_dbd);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "otp",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_otp);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "cert",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_cert);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "static",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_static);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "intune",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_intune);
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
