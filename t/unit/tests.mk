@@ -138,3 +138,11 @@ TESTS += %D%/check_static_secret
 %C%_check_static_secret_SOURCES = %D%/check_static_secret.c
 %C%_check_static_secret_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_static_secret_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_jamf_proto
+TESTS += %D%/check_jamf_proto
+%C%_check_jamf_proto_SOURCES = %D%/check_jamf_proto.c \
+	mod_scep/httpd/jamf_proto.c
+%C%_check_jamf_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	$(JANSSON_CFLAGS)
+%C%_check_jamf_proto_LDADD = libunit.la $(JANSSON_LIBS)
