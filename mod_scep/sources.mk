@@ -78,8 +78,12 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
 	%D%/httpd/verifier_intune.c \
 	%D%/httpd/verifier_otp.c \
+	%D%/httpd/verifier_webhook.c %D%/httpd/verifier_webhook.h \
 	%D%/httpd/verifier_static.c %D%/httpd/verifier_static.h \
-	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
+	%D%/httpd/watchdog.c %D%/httpd/watchdog.h \
+	%D%/httpd/webhook_directives.c \
+	%D%/httpd/webhook_names.c %D%/httpd/webhook_names.h \
+	%D%/httpd/webhook_proto.c %D%/httpd/webhook_proto.h
 mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
 	-DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
 mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

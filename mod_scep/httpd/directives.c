@@ -16,6 +16,7 @@
 #include "profile_directives.h"
 #include "verifier_cert.h"
 #include "verifier_static.h"
+#include "verifier_webhook.h"
 
 static int is_directory(const char *path, apr_pool_t *p)
 {
@@ -267,6 +268,7 @@ const command_rec mod_scep_commands[] = {
     SCEP_INTUNE_DIRECTIVES,
     SCEP_RENEWAL_DIRECTIVES,
     SCEP_STATIC_DIRECTIVES,
+    SCEP_WEBHOOK_DIRECTIVES,
     PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
                   "what goes along with a certificate: leaf, ca, chain"),
     PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,

@@ -135,6 +135,8 @@ static void register_hooks(apr_pool_t *p)
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_static);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "intune",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_intune);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "webhook",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_webhook);
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init_http, NULL, NULL, APR_HOOK_FIRST);

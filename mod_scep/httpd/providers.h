@@ -24,4 +24,7 @@ extern const scep_verifier_provider_t mod_scep_verifier_intune;
 /** Shared secrets from files, verifier_static.c. */
 extern const scep_verifier_provider_t mod_scep_verifier_static;
 
+/** The customer's own validator, verifier_webhook.c. */
+extern const scep_verifier_provider_t mod_scep_verifier_webhook;
+
 #endif
