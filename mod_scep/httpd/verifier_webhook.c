@@ -23,12 +23,6 @@
 /* After that a notification which the webhook does not take is given up. */
 #define NOTICE_LIFE apr_time_from_sec(7 * 86400)
 
-/* What a metric counts, by what came of it. */
-#define ASKED "scep_webhook_questions_total"
-static const char *const outcomes[] = { [SCEP_WEBHOOK_DOWN] = "failed",
-                                        [SCEP_WEBHOOK_ALLOWED] = "allowed",
-                                        [SCEP_WEBHOOK_DENIED] = "denied" };
-
 /* 32 hexadecimal digits and a NUL */
 #define REQUEST_ID_SIZE 33
 
@@ -83,8 +77,6 @@ static apr_status_t open_state(void *data, server_rec *s, apr_pool_t *pconf)
     webhook_t *webhook = data;
     apr_status_t rv = mod_scep_gate_create(&webhook->gate, pconf);
 
-    for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++)
-        mod_scep_metrics_declare(ASKED, labels(webhook, outcomes[i], pconf));
     if (rv == APR_SUCCESS && webhook->conf->notify_url) {
         rv =
             mod_scep_spool_open(&webhook->spool, webhook->state_dir, s, pconf);
@@ -157,8 +149,7 @@ static void ask(const webhook_t *webhook, const scep_verify_request_t *request,
                             &answer, p);
         result->reason = answer.reason;
     }
-    mod_scep_metrics_count(ASKED,
-                           labels(webhook, outcomes[answer.outcome], p));
+    count(webhook, answer.outcome, p);
     if (answer.outcome == SCEP_WEBHOOK_ALLOWED)
         result->outcome = SCEP_VERIFY_GRANTED;
     else if (answer.outcome == SCEP_WEBHOOK_DENIED)
