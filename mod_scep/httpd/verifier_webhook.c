@@ -65,11 +65,16 @@ static const char *check(const scep_verifier_setup_t *setup, void **data)
     return NULL;
 }
 
-static const char *labels(const webhook_t *webhook, const char *outcome,
-                          apr_pool_t *p)
+static void count(const webhook_t *webhook, scep_webhook_outcome_t outcome,
+                  apr_pool_t *p)
 {
-    return apr_psprintf(p, "profile=\"%s\",outcome=\"%s\"", webhook->profile,
-                        outcome);
+    static const char *const names[] = { [SCEP_WEBHOOK_DOWN] = "failed",
+                                         [SCEP_WEBHOOK_ALLOWED] = "allowed",
+                                         [SCEP_WEBHOOK_DENIED] = "denied" };
+
+    mod_scep_metrics_count("scep_webhook_questions_total",
+                           apr_psprintf(p, "profile=\"%s\",outcome=\"%s\"",
+                                        webhook->profile, names[outcome]));
 }
 
 static apr_status_t open_state(void *data, server_rec *s, apr_pool_t *pconf)
