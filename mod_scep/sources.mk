@@ -64,6 +64,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/jamf_proto.c %D%/httpd/jamf_proto.h \
 	%D%/httpd/json.c %D%/httpd/json.h \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
+	%D%/httpd/lockout.c %D%/httpd/lockout.h \
 	%D%/httpd/log.h \
 	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
