@@ -13,6 +13,7 @@ integration_tests = \
 	%D%/test_jamf.py \
 	%D%/test_local_ca.py \
 	%D%/test_ndes.py \
+	%D%/test_ndes_auth.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
