@@ -294,23 +294,35 @@ apr_uint32_t scep_counters_add(scep_counters_t *counters, const char *key,
     }
 }
 
-void scep_counters_undo(scep_counters_t *counters, const char *key,
-                        apr_time_t now)
+/* Takes back the last event or all of them: without one there is no window,
+ * and the cell is free. */
+static void take_back(scep_counters_t *counters, const char *key, int all,
+                      apr_time_t now)
 {
     place_t place;
+    uint64_t word;
 
     if (!locate(counters, key, &place))
         return;
-    for (;;) {
+    do {
         scan(&place, seconds(now));
-        /* without an event there is no window */
-        if (!place.counting ||
-            swap(&place.counting->count, place.counting_word,
-                 (place.counting_word & SCEP_COUNTERS_MAX) > 1
-                     ? place.counting_word - 1
-                     : 0))
-            return;
-    }
+        word = place.counting_word;
+    } while (place.counting &&
+             (!swap(&place.counting->count, word,
+                    !all && (word & SCEP_COUNTERS_MAX) > 1 ? word - 1 : 0) ||
+              all));
+}
+
+void scep_counters_undo(scep_counters_t *counters, const char *key,
+                        apr_time_t now)
+{
+    take_back(counters, key, 0, now);
+}
+
+void scep_counters_forget(scep_counters_t *counters, const char *key,
+                          apr_time_t now)
+{
+    take_back(counters, key, 1, now);
 }
 
 apr_uint32_t scep_counters_get(const scep_counters_t *counters,

@@ -51,6 +51,10 @@ apr_uint32_t scep_counters_add(scep_counters_t *counters, const char *key,
 void scep_counters_undo(scep_counters_t *counters, const char *key,
                         apr_time_t now);
 
+/** Ends a key's window. */
+void scep_counters_forget(scep_counters_t *counters, const char *key,
+                          apr_time_t now);
+
 /**
  * Looks without counting.
  * @param ends  set to the end of the window where the count is not 0

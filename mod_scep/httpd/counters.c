@@ -234,6 +234,11 @@ void mod_scep_counters_undo(const char *key, apr_time_t now)
     scep_counters_undo(counters, key, now);
 }
 
+void mod_scep_counters_forget(const char *key, apr_time_t now)
+{
+    scep_counters_forget(counters, key, now);
+}
+
 apr_uint32_t mod_scep_counters_get(const char *key, apr_time_t now,
                                    apr_time_t *ends)
 {

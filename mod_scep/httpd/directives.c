@@ -12,6 +12,7 @@
 #include "intune_directives.h"
 #include "jamf.h"
 #include "keys.h"
+#include "lockout.h"
 #include "ndes.h"
 #include "profile_directives.h"
 #include "verifier_cert.h"
@@ -283,6 +284,7 @@ const command_rec mod_scep_commands[] = {
                   "name of the profile that an endpoint serves"),
     AP_INIT_TAKE1("ScepMaxMessageSize", set_max_message_size, NULL,
                   RSRC_CONF | ACCESS_CONF, "most octets of a pkiMessage"),
+    SCEP_LOCKOUT_DIRECTIVES,
     SCEP_CALLERS_DIRECTIVES,
     SCEP_NDES_DIRECTIVES,
     SCEP_JAMF_DIRECTIVES,

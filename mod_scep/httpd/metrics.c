@@ -17,7 +17,6 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "conf.h"
 #include "core/metric_text.h"
 #include "http.h"
 
@@ -54,32 +53,8 @@ static const struct {
     { "scep_requests_total", "PKIOperation requests, by their outcome." },
 };
 
-apr_status_t mod_scep_metrics_open(server_rec *s, apr_pool_t *pconf)
-{
-    retained_t *retained = ap_retained_data_get(RETAINED);
-
-    (void)pconf;
-    if (!retained)
-        retained = ap_retained_data_create(RETAINED, sizeof(*retained));
-    if (!retained->cells) {
-        void *mem = mmap(NULL, CELLS * sizeof(cell_t), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-        if (mem == MAP_FAILED) {
-            apr_status_t rv = errno;
-
-            ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
-                         SCEPLOGNO(0145) "no memory for the metrics");
-            return rv;
-        }
-        retained->cells = mem;
-    }
-    cells = retained->cells;
-    return APR_SUCCESS;
-}
-
 /* ------------------------------------------------------------------ */
-/* Counting                                                             */
+/* Cells                                                                */
 
 /* FNV-1a; nobody outside chooses what is hashed.  Never 0. */
 static uint64_t hash_of(const char *text, apr_size_t len)
@@ -133,9 +108,51 @@ void mod_scep_metrics_count(const char *name, const char *labels)
         atomic_fetch_add(&cell->value, 1);
 }
 
-void mod_scep_metrics_declare(const char *name, const char *labels)
+/* Alerts go by a change, and the first event of a counter that was not there
+ * before is none. */
+static void declare(const scep_conf_t *conf, apr_pool_t *p)
 {
-    cell_of(name, labels);
+    for (int i = 0; i < conf->profiles->nelts; i++) {
+        const char *labels = apr_psprintf(
+            p, "profile=\"%s\"",
+            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *)->name);
+
+        cell_of("scep_breach_total", labels);
+        cell_of("scep_lockouts_total", labels);
+    }
+}
+
+apr_status_t mod_scep_metrics_open(server_rec *s, apr_pool_t *pconf)
+{
+    retained_t *retained = ap_retained_data_get(RETAINED);
+
+    if (!retained)
+        retained = ap_retained_data_create(RETAINED, sizeof(*retained));
+    if (!retained->cells) {
+        void *mem = mmap(NULL, CELLS * sizeof(cell_t), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        if (mem == MAP_FAILED) {
+            apr_status_t rv = errno;
+
+            ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                         SCEPLOGNO(0145) "no memory for the metrics");
+            return rv;
+        }
+        retained->cells = mem;
+    }
+    cells = retained->cells;
+    declare(mod_scep_conf_get(s), pconf);
+    return APR_SUCCESS;
+}
+
+void mod_scep_metrics_request(request_rec *r, const scep_profile_t *profile,
+                              const char *status, const char *reason)
+{
+    mod_scep_metrics_count(
+        "scep_requests_total",
+        apr_psprintf(r->pool, "profile=\"%s\",status=\"%s\",reason=\"%s\"",
+                     profile->name, status, reason));
 }
 
 /* ------------------------------------------------------------------ */
