@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import os
 import pty
 import re
@@ -653,8 +654,16 @@ def test_scep_conf_with_every_line_uncommented_is_parsed(config):
     (config.dir / "scep").mkdir(exist_ok=True)
     for stem, source in (("ca-chain.pem", "ca.pem"), ("ra.pem", "ra.pem"),
                          ("ra.key", "ra.key"),
-                         ("issuing.key", "issuing.key")):
+                         ("issuing.key", "issuing.key"),
+                         ("gateway.pem", "ra.pem"), ("gateway.key", "ra.key"),
+                         ("webhook-ca.pem", "ca.pem"),
+                         ("proxy-ca.pem", "ca.pem")):
         shutil.copy(config.pki / source, config.dir / "scep" / stem)
+    key = base64.b64encode(bytes(32)).decode() + "\n"
+    for path, secret in [("scep/static-secrets", "# none yet\n"), *(
+            (path, key) for path in re.findall(r" file:(scep/\S+)", text))]:
+        (config.dir / path).write_text(secret)
+        (config.dir / path).chmod(0o600)
     inner = re.findall(r"^\s*#(ScepOpenSSL\w+ .*)$", ca_text, re.M)
     assert inner
     text = "\n".join(line for line in directive.sub(
