@@ -10,8 +10,9 @@ import threading
 import pytest
 
 import configuration
+import stores
 from adminapi import Caller, problem, write_users
-from gateway import Sandbox, make_csr
+from gateway import make_csr
 
 PROFILE = """\
 <ScepProfile %s>
@@ -56,8 +57,8 @@ USERS = ("alice", "bob", "carol", "dave", LONG % 1, LONG % 2, b"j\xf6rg",
          "j\u00f6rg", "*", "Alice")
 
 
-@pytest.fixture(scope="module")
-def offices():
+@pytest.fixture(scope="module", params=["event"] + stores.DATABASES)
+def offices(request):
     lines = "".join(PROFILE % name for name in ("pads", "phones", "open"))
     lines += "".join(LOCATION % place for place in PLACES.items())
     lines += ('<Location "/nobody">\nSetHandler scep-admin\n'
@@ -65,7 +66,8 @@ def offices():
               "ScepChallengeAllow alice\n"
               "ScepChallengeAllow * profile=open\n"
               "ScepChallengeQuota * 4\n</Location>\n")
-    sandbox = Sandbox(lines=lines)
+    sandbox = stores.sandbox(request.param, lines,
+                             lambda: request.getfixturevalue("postgres"))
     write_users(sandbox, *USERS)
     try:
         sandbox.start()

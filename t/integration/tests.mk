@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 integration_tests = \
 	%D%/test_admin.py \
+	%D%/test_admin_access.py \
+	%D%/test_admin_list.py \
 	%D%/test_bad_input.py \
+	%D%/test_callers.py \
 	%D%/test_challenge.py \
 	%D%/test_challenge_store.py \
 	%D%/test_config.py \
@@ -17,12 +20,14 @@ integration_tests = \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
-	%D%/test_sandbox.py
+	%D%/test_sandbox.py \
+	%D%/test_static.py
 EXTRA_DIST += $(integration_tests) t/emulators/intune.py \
-	%D%/certrep.py %D%/configuration.py %D%/conftest.py %D%/der.py \
+	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
+	%D%/conftest.py %D%/der.py \
 	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py %D%/pki.py \
-	%D%/pkimessage.py %D%/profiles.py \
-	%D%/scepclient.py
+	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
+	%D%/scepclient.py %D%/stores.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif
