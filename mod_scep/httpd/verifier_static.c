@@ -350,7 +350,11 @@ static apr_status_t settle(void *data, void *token,
 static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
 {
     const scep_static_verifier_t *verifier = data;
-    const char *text = "";
+    const char *text =
+        "# HELP scep_static_secret_used Certificates of the last 24 hours.\n"
+        "# TYPE scep_static_secret_used gauge\n"
+        "# HELP scep_static_secret_not_after_seconds When it ends.\n"
+        "# TYPE scep_static_secret_not_after_seconds gauge\n";
     apr_time_t ends;
 
     for (int i = 0; i < verifier->count; i++) {
