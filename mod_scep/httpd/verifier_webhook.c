@@ -160,8 +160,8 @@ static void ask(const webhook_t *webhook, const scep_verify_request_t *request,
     else if (answer.outcome == SCEP_WEBHOOK_DENIED)
         result->outcome = SCEP_VERIFY_REFUSED;
     result->id = apr_pstrcat(p, "webhook:", id, NULL);
-    result->reason =
-        answer.reason ? apr_psprintf(p, "%s (%s)", answer.reason, id) : NULL;
+    if (result->reason)
+        result->reason = apr_psprintf(p, "%s (%s)", result->reason, id);
 }
 
 static int is_asked(const scep_verify_request_t *request,
@@ -183,14 +183,14 @@ static void verify(void *data, const scep_verify_request_t *request,
 
     if (!is_asked(request, result))
         return;
-    if (!mod_scep_gate_enter(webhook->gate, apr_time_now(),
-                             2 * webhook->conf->http.timeout, &place)) {
+    if (!scep_gate_enter(webhook->gate, apr_time_now(),
+                         2 * webhook->conf->http.timeout, &place)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for the webhook";
         return;
     }
     ask(webhook, request, result, p);
-    mod_scep_gate_leave(webhook->gate, &place);
+    scep_gate_leave(webhook->gate, &place);
     /* for the notification, which has no use for the challenge */
     kept = apr_pmemdup(p, request, sizeof(*request));
     kept->challenge = NULL;

@@ -21,8 +21,10 @@ integration_tests = \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
 	%D%/test_sandbox.py \
-	%D%/test_static.py
-EXTRA_DIST += $(integration_tests) t/emulators/intune.py \
+	%D%/test_static.py \
+	%D%/test_webhook.py
+EXTRA_DIST += $(integration_tests) \
+	t/emulators/intune.py t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \
 	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py %D%/pki.py \
