@@ -16,6 +16,8 @@ libscepcore_la_SOURCES = \
 	%D%/core/der.c %D%/core/der.h \
 	%D%/core/device.c %D%/core/device.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
+	%D%/core/gate.c %D%/core/gate.h \
+	%D%/core/explain.c %D%/core/explain.h \
 	%D%/core/message.h %D%/core/message_private.h \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \

@@ -133,7 +133,7 @@ const char *mod_scep_set_intune_proxy(cmd_parms *cmd, void *dirv,
         conf->proxy = NULL;
         return NULL;
     }
-    if ((err = scep_http_check_url(url, 1, cmd->pool)))
+    if ((err = scep_http_check_url(url, SCEP_HTTP_ANY, cmd->pool)))
         return mod_scep_conf_error(cmd, "%s: %s", url, err);
     conf->proxy = url;
     return NULL;

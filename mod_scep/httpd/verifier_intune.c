@@ -11,6 +11,7 @@
 
 #include "gate.h"
 #include "intune_service.h"
+#include "metrics.h"
 #include "providers.h"
 #include "spool.h"
 
@@ -133,6 +134,18 @@ static void ask(scep_intune_t *intune, const grant_t *grant,
     }
 }
 
+static void count(const scep_intune_t *intune, scep_verify_outcome_t outcome,
+                  apr_pool_t *p)
+{
+    const char *name = outcome == SCEP_VERIFY_GRANTED   ? "allowed"
+                       : outcome == SCEP_VERIFY_REFUSED ? "denied"
+                                                        : "failed";
+
+    mod_scep_metrics_count("scep_intune_questions_total",
+                           apr_psprintf(p, "profile=\"%s\",outcome=\"%s\"",
+                                        intune->profile, name));
+}
+
 static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
@@ -146,18 +159,19 @@ static void verify(void *data, const scep_verify_request_t *request,
     grant->request.transaction_id = request->transaction_id;
     grant->request.csr = request->csr;
     grant->request.csr_len = request->csr_len;
-    if (!mod_scep_gate_enter(
-            intune->gate, apr_time_now(),
-            2 * mod_scep_intune_service_longest(intune->service) + CA_TIME,
-            &grant->place)) {
+    if (!scep_gate_enter(intune->gate, apr_time_now(),
+                         2 * mod_scep_intune_service_longest(intune->service) +
+                             CA_TIME,
+                         &grant->place)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for Intune";
         return;
     }
     ask(intune, grant, result, p);
+    count(intune, result->outcome, p);
     result->token = grant;
     if (result->outcome != SCEP_VERIFY_GRANTED)
-        mod_scep_gate_leave(intune->gate, &grant->place);
+        scep_gate_leave(intune->gate, &grant->place);
 }
 
 static void explain(void *data, const scep_verify_request_t *request,
@@ -247,7 +261,7 @@ static apr_status_t settle(void *data, void *token,
                                         end->reason, p),
                 end->now, p);
     }
-    mod_scep_gate_leave(intune->gate, &grant->place);
+    scep_gate_leave(intune->gate, &grant->place);
     return rv;
 }
 
@@ -309,6 +323,20 @@ static void maintain(void *data, server_rec *s, apr_time_t now, apr_pool_t *p)
                         p);
 }
 
+static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
+{
+    const scep_intune_t *intune = data;
+    unsigned int waiting;
+
+    (void)now;
+    if (mod_scep_spool_count(&intune->spool, &waiting, p) != APR_SUCCESS)
+        return "";
+    return apr_psprintf(p,
+                        "scep_intune_notifications_waiting{profile=\"%s\"} "
+                        "%u\n",
+                        intune->profile, waiting);
+}
+
 const scep_verifier_provider_t mod_scep_verifier_intune = {
     .verify = verify,
     .settle = settle,
@@ -318,4 +346,5 @@ const scep_verifier_provider_t mod_scep_verifier_intune = {
     .explain = explain,
     .pretend = pretend,
     .maintain = maintain,
+    .metrics = metrics,
 };

@@ -139,6 +139,17 @@ TESTS += %D%/check_static_secret
 %C%_check_static_secret_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_static_secret_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_gate %D%/check_intune_proto
+TESTS += %D%/check_gate %D%/check_intune_proto
+%C%_check_gate_SOURCES = %D%/check_gate.c
+%C%_check_gate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_gate_LDADD = libunit.la libscepcore.la
+%C%_check_intune_proto_SOURCES = %D%/check_intune_proto.c \
+	mod_scep/httpd/intune_proto.c
+%C%_check_intune_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	$(JANSSON_CFLAGS)
+%C%_check_intune_proto_LDADD = libunit.la $(JANSSON_LIBS)
+
 check_PROGRAMS += %D%/check_jamf_proto
 TESTS += %D%/check_jamf_proto
 %C%_check_jamf_proto_SOURCES = %D%/check_jamf_proto.c \
