@@ -342,8 +342,7 @@ scep_order_outcome_t mod_scep_order_issue(scep_order_t *order,
                       : "-",
                   mod_scep_json_time(order->spec.expires, r->pool));
     mod_scep_metrics_count("scep_challenges_issued_total",
-                           apr_psprintf(r->pool,
-                                        "profile=\"%s\",door=\"%s\"",
+                           apr_psprintf(r->pool, "profile=\"%s\",door=\"%s\"",
                                         order->spec.profile,
                                         r->handler + strlen("scep-")));
     return SCEP_ORDER_DONE;
