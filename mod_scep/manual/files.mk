@@ -3,4 +3,4 @@
 manualdir = $(docdir)/manual
 dist_manual_DATA = %D%/directives.md %D%/errors.md %D%/admin-api.md \
 	%D%/operations.md %D%/security.md \
-	%D%/static-secrets.md
+	%D%/static-secrets.md %D%/webhook.md

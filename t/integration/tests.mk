@@ -22,7 +22,8 @@ integration_tests = \
 	%D%/test_renewal.py \
 	%D%/test_sandbox.py \
 	%D%/test_static.py \
-	%D%/test_webhook.py
+	%D%/test_webhook.py \
+	%D%/test_webhook_config.py
 EXTRA_DIST += $(integration_tests) \
 	t/emulators/intune.py t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
