@@ -330,17 +330,24 @@ static int answer(request_rec *r, const scep_ndes_conf_t *conf)
     return mod_scep_http_refuse(r, HTTP_SERVICE_UNAVAILABLE, detail);
 }
 
-/* The path below the endpoint: "", "/" or more.  A regular expression says
- * not where that begins: then all of the path is the endpoint's. */
+/* NDES is a DLL, and some clients are told so. */
+static int is_page(const char *path)
+{
+    return !strcmp(path, "/") || !strcasecmp(path, "/mscep.dll");
+}
+
+/* The path below the endpoint, "" for the endpoint itself.  Where a regular
+ * expression says what that is, all of the path may be it. */
 static const char *path_below(const request_rec *r, const char *base)
 {
-    apr_size_t len = strlen(base), all = strlen(r->uri);
+    apr_size_t len = strlen(base);
+    const char *last = strrchr(r->uri, '/');
 
     while (len && base[len - 1] == '/')
         len--;
     if (!strncmp(r->uri, base, len) && (!r->uri[len] || r->uri[len] == '/'))
         return r->uri + len;
-    return all && r->uri[all - 1] == '/' ? r->uri + all - 1 : r->uri + all;
+    return last && is_page(last) ? last : "";
 }
 
 static int add_slash(request_rec *r)
@@ -374,7 +381,7 @@ int mod_scep_ndes_handler(request_rec *r)
     path = path_below(r, dir->base);
     if (!*path)
         return add_slash(r);
-    if (path[1])
+    if (!is_page(path))
         return HTTP_NOT_FOUND;
     if (r->method_number == M_POST &&
         (status = mod_scep_http_body(r, BODY_MAX, &body, &len)) != OK)

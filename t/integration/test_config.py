@@ -624,7 +624,7 @@ def packaged(pattern):
                          ids=lambda p: p.name)
 def test_examples_are_parsed(config, path, tmp_path):
     text = path.read_text()
-    modules = re.search(r"^# Modules: (.*)$", text, re.M)[1].split()
+    modules = " ".join(re.findall(r"^# Modules: (.*)$", text, re.M)).split()
     loads = "".join(config.httpd.load(module) for module in modules
                     if not module.startswith("scep")
                     and module not in sandbox.MODULES)
@@ -632,11 +632,14 @@ def test_examples_are_parsed(config, path, tmp_path):
                          ("scep/issuing.key", "issuing.key"),
                          ("scep/ra.pem", "ra.pem"), ("scep/ra.key", "ra.key"),
                          ("ssl/gateway.pem", "ra.pem"),
-                         ("ssl/gateway.key", "ra.key")):
+                         ("ssl/gateway.key", "ra.key"),
+                         ("ssl/clients.pem", "ca.pem")):
         target = config.dir / stem
         target.parent.mkdir(exist_ok=True)
         shutil.copy(config.pki / source, target)
     (config.dir / "scep" / "operators").write_text("")
+    (config.dir / "scep" / "jamf.secret").write_text("secret\n")
+    (config.dir / "scep" / "jamf.secret").chmod(0o600)
     for module in ("ssl",):
         if module in modules:
             loads += config.httpd.load("socache_shmcb")

@@ -392,7 +392,7 @@ def test_a_full_store_and_then_room_again(make_server):
 
 def test_a_quota_is_a_full_cache_too(make_server):
     server = make_server("ScepChallengeQuota * 2\n"
-                         '<LocationMatch "(?i)^/certsrv/mscep_admin/?$">\n'
+                         '<LocationMatch "(?i)^/certsrv/mscep_admin/$">\n'
                          "ScepNdesEncoding UTF-16LE\n</LocationMatch>\n")
     for _ in range(2):
         password_of(server, get(server, "/certsrv/mscep_admin/"))
@@ -405,7 +405,9 @@ def test_a_quota_is_a_full_cache_too(make_server):
 
 @pytest.mark.parametrize("path", [
     "/certsrv/mscep_admin/", "/CertSrv/mscep_admin/", "/CERTSRV/MSCEP_ADMIN/",
-    "/certsrv/MSCEP_Admin/", "/certsrv//mscep_admin/", "/plain/mscep_admin/"])
+    "/certsrv/MSCEP_Admin/", "/certsrv//mscep_admin/", "/plain/mscep_admin/",
+    "/certsrv/mscep_admin/mscep.dll", "/CertSrv/mscep_admin/MSCEP.DLL",
+    "/plain/mscep_admin/mscep.dll"])
 def test_letter_case_of_the_path(ndes, path):
     password_of(ndes, get(ndes, path))
 
@@ -431,6 +433,7 @@ def test_no_header_is_made_of_the_query(ndes):
 
 @pytest.mark.parametrize("path", ["/plain/mscep_admin/x",
                                   "/plain/mscep_admin/x/",
+                                  "/plain/mscep_admin/mscep.dll/",
                                   "/plain/mscep_admin/index.html"])
 def test_below_the_page_is_nothing(ndes, path):
     assert get(ndes, path).status == 404
