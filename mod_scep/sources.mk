@@ -38,7 +38,7 @@ libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
-	%D%/httpd/admin_challenges.c \
+	%D%/httpd/admin_challenges.c %D%/httpd/admin_explain.c \
 	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
 	%D%/httpd/challenge_dbd.c %D%/httpd/challenge_dbd.h \

@@ -19,6 +19,9 @@ int mod_scep_admin_issue(request_rec *r);
 /** Serves GET challenges. */
 int mod_scep_admin_list(request_rec *r);
 
+/** Serves POST explain. */
+int mod_scep_admin_explain(request_rec *r);
+
 /** What is shown of a challenge; NULL where memory is out. */
 json_t *mod_scep_admin_row(const scep_challenge_info_t *info, apr_pool_t *p);
 

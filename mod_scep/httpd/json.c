@@ -83,6 +83,7 @@ int mod_scep_json_read(request_rec *r, json_t **object)
     }
     if (status != OK)
         return status;
+    mod_scep_http_forget(r, (void *)body, len);
     fault = encoding_fault(body, len);
     if (!fault) {
         *object = json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES,
