@@ -416,6 +416,9 @@ typedef struct scep_verify_end_t {
     scep_fail_info_t fail_info; /**< where there is no certificate */
     const char *reason;         /**< ditto: why, no secret in it, or NULL */
     apr_time_t now;
+    /** no certificate, and no failure either: the CA has not decided or was
+     * not reached, and the device will ask again */
+    int undecided;
 } scep_verify_end_t;
 
 /** What check learns of the profile that names the verifier. */

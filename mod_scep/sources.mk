@@ -7,17 +7,22 @@ libscepcore_la_SOURCES = \
 	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
 	%D%/core/challenge_claim.c \
 	%D%/core/challenge_manage.c \
+	%D%/core/challenge_digest.c %D%/core/challenge_digest.h \
 	%D%/core/challenge_record.c %D%/core/challenge_record.h \
 	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
+	%D%/core/counter_table.c %D%/core/counter_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/der.c %D%/core/der.h \
 	%D%/core/device.c %D%/core/device.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
+	%D%/core/gate.c %D%/core/gate.h \
+	%D%/core/explain.c %D%/core/explain.h \
 	%D%/core/message.h %D%/core/message_private.h \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
 	%D%/core/message_verify.c \
+	%D%/core/metric_text.c %D%/core/metric_text.h \
 	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
 	%D%/core/name_match.c %D%/core/name_match.h \
 	%D%/core/network.c %D%/core/network.h \
@@ -33,23 +38,37 @@ libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
-	%D%/httpd/admin_challenges.c \
+	%D%/httpd/admin_challenges.c %D%/httpd/admin_explain.c \
+	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
+	%D%/httpd/challenge_dbd.c %D%/httpd/challenge_dbd.h \
+	%D%/httpd/challenge_dbd_open.c \
 	%D%/httpd/challenge_directives.c \
 	%D%/httpd/challenge_file.c %D%/httpd/challenge_file.h \
 	%D%/httpd/challenge_order.c %D%/httpd/challenge_order.h \
+	%D%/httpd/challenge_row.c \
 	%D%/httpd/challenge_shm.c \
+	%D%/httpd/challenge_sql.c %D%/httpd/challenge_sql.h \
 	%D%/httpd/check.c \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
+	%D%/httpd/counters.c %D%/httpd/counters.h \
+	%D%/httpd/database.c %D%/httpd/database.h \
+	%D%/httpd/database_guard.c %D%/httpd/database_guard.h \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
+	%D%/httpd/gate.c %D%/httpd/gate.h \
 	%D%/httpd/handler.c %D%/httpd/handler.h \
 	%D%/httpd/http.c %D%/httpd/http.h \
+	%D%/httpd/intune_directives.c %D%/httpd/intune_directives.h \
+	%D%/httpd/intune_proto.c %D%/httpd/intune_proto.h \
+	%D%/httpd/intune_service.c %D%/httpd/intune_service.h \
 	%D%/httpd/jamf.c %D%/httpd/jamf.h \
 	%D%/httpd/jamf_proto.c %D%/httpd/jamf_proto.h \
 	%D%/httpd/json.c %D%/httpd/json.h \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
+	%D%/httpd/lockout.c %D%/httpd/lockout.h \
 	%D%/httpd/log.h \
+	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
 	%D%/httpd/ndes.c %D%/httpd/ndes.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
@@ -57,11 +76,18 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
+	%D%/httpd/static_match.c %D%/httpd/static_match.h \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_ca.c \
 	%D%/httpd/verifier_cert.c %D%/httpd/verifier_cert.h \
+	%D%/httpd/verifier_intune.c \
 	%D%/httpd/verifier_otp.c \
-	%D%/httpd/watchdog.c %D%/httpd/watchdog.h
+	%D%/httpd/verifier_webhook.c %D%/httpd/verifier_webhook.h \
+	%D%/httpd/verifier_static.c %D%/httpd/verifier_static.h \
+	%D%/httpd/watchdog.c %D%/httpd/watchdog.h \
+	%D%/httpd/webhook_directives.c \
+	%D%/httpd/webhook_names.c %D%/httpd/webhook_names.h \
+	%D%/httpd/webhook_proto.c %D%/httpd/webhook_proto.h
 mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
 	-DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
 mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -71,3 +97,17 @@ mod_scep_la_LIBADD = libscepcore.la libscephttp.la \
 	$(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 include_HEADERS = %D%/mod_scep.h
+
+bin_PROGRAMS = scepctl
+scepctl_SOURCES = \
+	%D%/scepctl/challenge.c \
+	%D%/scepctl/connection.c %D%/scepctl/connection.h \
+	%D%/scepctl/options.c %D%/scepctl/options.h \
+	%D%/scepctl/output.c %D%/scepctl/output.h \
+	%D%/scepctl/scepctl.c %D%/scepctl/scepctl.h \
+	%D%/scepctl/secret_input.c %D%/scepctl/secret_input.h \
+	%D%/scepctl/static.c
+scepctl_CPPFLAGS = $(AM_CPPFLAGS) -DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
+scepctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+scepctl_LDADD = libscephttp.la libscepcore.la $(JANSSON_LIBS) \
+	$(OPENSSL_LIBS) $(APR_LIBS)

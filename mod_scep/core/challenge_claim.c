@@ -70,6 +70,12 @@ static scep_challenge_outcome_t judge(const scep_table_t *table, uint64_t word,
     return bound;
 }
 
+/** What a claim beside others holds instead of the claimed word. */
+static uint64_t shared_token(const scep_record_t *record)
+{
+    return (uint64_t)SCEP_WORD_ISSUED << 61 | record->random;
+}
+
 /** Takes what judge has granted; zero if it is no longer there. */
 static int take(scep_table_t *table, uint32_t slot, uint64_t word,
                 const scep_record_t *record, uint32_t lease_end,
@@ -79,7 +85,7 @@ static int take(scep_table_t *table, uint32_t slot, uint64_t word,
     uint64_t uses = record->uses_left;
     uint64_t next;
 
-    claim->token[0] = (uint64_t)SCEP_WORD_ISSUED << 61 | record->random;
+    claim->token[0] = shared_token(record);
     claim->token[1] = slot;
     if (record->uses == 0)
         return 1;
@@ -246,7 +252,7 @@ static int still_there(const scep_table_t *table,
         if (fate != SCEP_WORD_ISSUED && fate != SCEP_WORD_EXPIRED)
             return 0;
     } while (!scep_record_load(table, slot, *word, record));
-    return record->random == (uint32_t)claim->token[0] &&
+    return claim->token[0] == shared_token(record) &&
            scep_record_shared(record) &&
            scep_record_valid(table, slot, *word, record);
 }

@@ -91,7 +91,7 @@ static apr_status_t key_cleanup(void *data)
 static int digest(EVP_MAC_CTX *context, unsigned char label, const char *text,
                   void *out, size_t len)
 {
-    unsigned char full[32];
+    unsigned char full[SCEP_TABLE_MAC_LEN];
     size_t full_len = 0;
 
     if (!EVP_MAC_init(context, NULL, 0, NULL) ||
@@ -299,11 +299,12 @@ int scep_record_load(const scep_table_t *table, uint32_t slot, uint64_t word,
 static int changes_valid(const scep_record_t *record)
 {
     uint32_t open = scep_uses_open(record->uses_left);
+    uint32_t free = scep_uses_free(record->uses_left);
 
     return (record->life >> 32 & 0x3fffffff) ==
                (record->random & 0x3fffffff) &&
-           record->uses_left >> 32 == record->random && open <= record->uses &&
-           scep_uses_free(record->uses_left) <= open;
+           record->uses_left >> 32 == record->random && free <= open &&
+           open <= record->uses && (record->uses > 1 || free == record->uses);
 }
 
 /** Whether word and record agree on the expiry: a word is behind after an

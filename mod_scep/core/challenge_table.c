@@ -18,14 +18,46 @@
  *                                                   -> EXPIRED -> WRITING
  *
  * A record is written only while its word is WRITING, by the process named
- * in it, and is immutable from then on; a claim stores nothing in it, since
- * a claimant who stalled beyond its lease would write into what belongs to
- * another.  A reader loads the word, the record, and the word again: if it
- * is the same, the record was that of the word.  A decision to grant is
- * validated by the compare-and-swap, a refusal by the second look.  Records
- * are read with acquire and written with release atomics instead of plain
- * accesses between fences: the same instructions on x86, and no data race
- * in the language's terms.
+ * in it, and is immutable from then on but for its last two words; a claim
+ * stores nothing else in it, since a claimant who stalled beyond its lease
+ * would write into what belongs to another.  A reader loads the word, the
+ * record, and the word again: if it is the same, the record was that of the
+ * word.  A decision to grant is validated by the compare-and-swap, a refusal
+ * by the second look.  Records are read with acquire and written with release
+ * atomics instead of plain accesses between fences: the same instructions on
+ * x86, and no data race in the language's terms.
+ *
+ * The last two words, life and uses, change by compare-and-swap too, in
+ * whatever order with the control word.  Each bears the record's random
+ * number (30 or 32 bits of it), so a swap by one who looked at an earlier
+ * challenge of the slot fails.  Where it does not, the slot is about to be
+ * written and the swap is lost with what it swapped: as if it had come before
+ * the end of that challenge, which its caller did see alive.
+ *
+ * Life says when a challenge expires, and an extension is one swap of it.
+ * The time in an ISSUED word is never later; when it comes, who notices
+ * brings the word up to the life, or closes the life and then ends the
+ * challenge.  A closed life cannot be extended: so of an extension and an
+ * expiry one wins, and whoever was told that a challenge was extended will
+ * not find it expired before.  A claim leaves the life alone, and its release
+ * takes the expiry from there.
+ *
+ * Uses.  A challenge for several certificates stays ISSUED.  Its count says
+ * how many uses are free and how many are open, that is not committed; a
+ * claim takes one of the free, a release gives it back, a commit closes an
+ * open one that is not free.  Commits are what lets somebody in, and there is
+ * an open use for each: never more of them than uses, whoever dies or stalls.
+ * The last commit does not touch the count, which can be nobody else's by
+ * then, but ends the challenge: one swap of the word that either a revocation
+ * or the commit gets.  The other commits look whether it was revoked.  After
+ * its expiry the word stays what it is, and the count alone says that all is
+ * used up.  A claimant that dies keeps its use, which nobody else will get:
+ * all the rest go on as before, and when only such uses are left the
+ * challenge is busy until it expires.  There is no lease that could bring
+ * them back, since a claimant who is merely slow would then be one too many.
+ * A slot that expired may be somebody else's when a slow claimant commits: it
+ * is refused.  Of a reusable challenge nothing is counted: claim and commit
+ * look whether it is still good.
  *
  * Placement.  HMAC-SHA-256 of the secret picks two buckets of 16 slots; the
  * challenge goes to the one with fewer live ones.  There are 1.5 slots for
@@ -62,14 +94,20 @@
  * goes by whole seconds, so nothing more can have expired.
  *
  * Power loss.  Pages reach the disk in any order.  A check field over the
- * record and its slot number, and tag and expiry standing in both places,
- * make a record that is torn, or not that of its word, a refusal.  What was
- * not yet on disk is lost: with it the memory that a challenge was spent in
- * the last second.
+ * immutable part of the record and its slot number, the random number in life
+ * and uses, and tag and expiry standing in word and record make a record that
+ * is torn, or not that of its word, a refusal.  What was not yet on disk is
+ * lost: with it the memory that a challenge, or a use, was spent in the last
+ * second.
  *
- * Secrets.  A lookup needs the whole MAC, compared in constant time; the
- * bindings are digests under the same key.  All hashing is done before the
- * table is looked at, so the refusals cost the same but for some loads.
+ * Secrets.  A lookup needs 160 bits of the MAC, compared in constant time;
+ * the bindings are 64-bit digests under the same key, which nobody can look
+ * for collisions in without it.  A network is kept as the digest of its
+ * address and its length, since what the client's address is to be cut to is
+ * known only then: a keyed mix, that takes no time worth mentioning.  All
+ * other hashing, of every device id that a request may mean too, is done
+ * before the table is looked at, so the refusals cost the same but for some
+ * loads.
  */
 #include "challenge_record.h"
 

@@ -11,9 +11,9 @@
  * choices), so every call looks at 32 words, whatever the size.  A control
  * word holds state, tag, sequence and time, and every change of state is
  * one compare-and-swap of it: over all processes exactly one caller wins.
- * A record is written only by the process that holds its word in WRITING
- * or CLAIMED, and what was read of it counts only if the word has not
- * changed meanwhile.  See DESIGN in challenge_table.c.
+ * A record is written only by the process that holds its word in WRITING,
+ * but for two words of it, and what was read of it counts only if the control
+ * word has not changed meanwhile.  See DESIGN in challenge_table.c.
  */
 #ifndef SCEP_CHALLENGE_TABLE_H
 #define SCEP_CHALLENGE_TABLE_H
@@ -21,6 +21,7 @@
 #include "../mod_scep.h"
 
 #define SCEP_TABLE_KEY_LEN 32
+#define SCEP_TABLE_MAC_LEN 32
 
 /** One process's view of a table. */
 typedef struct scep_table_t scep_table_t;

@@ -27,30 +27,40 @@ typedef struct enrol_t {
 } enrol_t;
 
 /* Every messageType is refused here unless it is named: default deny. */
-static apr_status_t check_type(const enrol_t *enrol)
+apr_status_t scep_enrol_check_type(const scep_enrol_profile_t *profile,
+                                   int type, scep_result_t *res, apr_pool_t *p)
 {
-    switch (enrol->message->type) {
+    switch (type) {
     case SCEP_TYPE_PKCS_REQ:
         return APR_SUCCESS;
     case SCEP_TYPE_CERT_POLL:
-        return scep_result_fail(enrol->res, enrol->p,
-                                SCEP_REASON_NO_TRANSACTION,
+        return scep_result_fail(res, p, SCEP_REASON_NO_TRANSACTION,
                                 "CertPoll for a transaction that is not "
                                 "known");
     case SCEP_TYPE_RENEWAL_REQ:
-        if (enrol->profile->renewal && enrol->message->signer)
+        if (profile->renewal)
             return APR_SUCCESS;
-        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
-                                enrol->profile->renewal
-                                    ? "RenewalReq, and not signed by a "
-                                      "certificate of a CA"
-                                    : "RenewalReq, and renewal is not "
-                                      "offered");
+        return scep_result_fail(res, p, SCEP_REASON_MESSAGE_TYPE,
+                                "RenewalReq, and renewal is not offered");
     default:
-        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
-                                "messageType %d is not served",
-                                enrol->message->type);
+        return scep_result_fail(res, p, SCEP_REASON_MESSAGE_TYPE,
+                                "messageType %d is not served", type);
     }
+}
+
+static apr_status_t check_type(const enrol_t *enrol)
+{
+    const scep_message_t *message = enrol->message;
+    apr_status_t rv = scep_enrol_check_type(enrol->profile, message->type,
+                                            enrol->res, enrol->p);
+
+    if (rv == APR_SUCCESS && message->type == SCEP_TYPE_RENEWAL_REQ &&
+        !message->signer) {
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_MESSAGE_TYPE,
+                                "RenewalReq, and not signed by a "
+                                "certificate of a CA");
+    }
+    return rv;
 }
 
 /*
@@ -142,9 +152,28 @@ static apr_status_t name_transaction(enrol_t *enrol)
                                    "digest of the transaction");
 }
 
+apr_status_t scep_enrol_name_facts(const scep_enrol_profile_t *profile,
+                                   const scep_csr_t *csr,
+                                   scep_challenge_facts_t *facts,
+                                   scep_result_t *res, apr_pool_t *p)
+{
+    facts->profile = profile->name;
+    facts->subject = scep_name_canonical(csr->subject, p);
+    facts->sans = scep_name_sans_canonical(csr->sans, p);
+    if (!facts->subject || !facts->sans) {
+        return scep_result_fail(res, p, SCEP_REASON_CSR,
+                                "the %s has a malformed value",
+                                facts->subject ? "subjectAltName" : "subject");
+    }
+    facts->devices =
+        scep_device_find(csr->subject, csr->sans, profile->device_from, p);
+    return APR_SUCCESS;
+}
+
 static apr_status_t gather_facts(enrol_t *enrol)
 {
     scep_challenge_facts_t *facts = &enrol->who.facts;
+    apr_status_t rv;
 
     enrol->who.challenge = enrol->csr->challenge;
     enrol->who.signer = enrol->message->signer;
@@ -155,16 +184,10 @@ static apr_status_t gather_facts(enrol_t *enrol)
     enrol->who.csr_len = enrol->csr->der_len;
     enrol->who.subject = enrol->csr->subject;
     enrol->who.sans = enrol->csr->sans;
-    facts->profile = enrol->profile->name;
-    facts->subject = scep_name_canonical(enrol->csr->subject, enrol->p);
-    facts->sans = scep_name_sans_canonical(enrol->csr->sans, enrol->p);
-    if (!facts->subject || !facts->sans) {
-        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CSR,
-                                "the %s has a malformed value",
-                                facts->subject ? "subjectAltName" : "subject");
-    }
-    facts->devices = scep_device_find(enrol->csr->subject, enrol->csr->sans,
-                                      enrol->profile->device_from, enrol->p);
+    rv = scep_enrol_name_facts(enrol->profile, enrol->csr, facts, enrol->res,
+                               enrol->p);
+    if (rv != APR_SUCCESS)
+        return rv;
     if (enrol->address && scep_network_address(enrol->client, enrol->address))
         facts->address = enrol->client;
     return name_transaction(enrol);
@@ -274,6 +297,7 @@ static apr_status_t settle(enrol_t *enrol, int spend, X509 *certificate)
         .fail_info = res->fail_info,
         .reason = issued ? NULL : res->detail,
         .now = enrol->now,
+        .undecided = res->status == SCEP_STATUS_PENDING || res->http_status,
     };
 
     return enrol->ops->settle(enrol->ops->baton, enrol->verdict.token, &end,

@@ -65,4 +65,17 @@ void scep_enrol_run(const scep_message_t *message,
                     scep_enrol_answer_t *answer, scep_result_t *res,
                     apr_pool_t *p);
 
+/* The parts of it that explain.c shares. */
+
+/** Whether a profile serves a messageType at all. */
+apr_status_t scep_enrol_check_type(const scep_enrol_profile_t *profile,
+                                   int type, scep_result_t *res,
+                                   apr_pool_t *p);
+
+/** What a challenge may be bound to: profile, names and devices. */
+apr_status_t scep_enrol_name_facts(const scep_enrol_profile_t *profile,
+                                   const scep_csr_t *csr,
+                                   scep_challenge_facts_t *facts,
+                                   scep_result_t *res, apr_pool_t *p);
+
 #endif

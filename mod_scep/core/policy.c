@@ -49,11 +49,11 @@ static int is_windows(const ASN1_OBJECT *type)
     return 0;
 }
 
-static apr_status_t check_names(const scep_policy_t *policy,
-                                const scep_csr_t *csr, scep_result_t *res,
-                                apr_pool_t *p)
+apr_status_t scep_policy_subject(const scep_policy_t *policy,
+                                 const scep_csr_t *csr, scep_result_t *res,
+                                 apr_pool_t *p)
 {
-    int i, empty = X509_NAME_entry_count(csr->subject) == 0;
+    int empty = X509_NAME_entry_count(csr->subject) == 0;
 
     if (empty && !policy->empty_subject)
         return scep_result_fail(res, p, SCEP_REASON_POLICY,
@@ -65,18 +65,20 @@ static apr_status_t check_names(const scep_policy_t *policy,
         return scep_result_fail(res, p, SCEP_REASON_POLICY,
                                 "a value of the subject is no text: %s",
                                 scep_name_text(csr->subject, p));
-    for (i = 0; i < sk_GENERAL_NAME_num(csr->sans); i++) {
-        const GENERAL_NAME *gn = sk_GENERAL_NAME_value(csr->sans, i);
+    return APR_SUCCESS;
+}
 
-        if (!(policy->sans & scep_name_san_type_of(gn)))
-            return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                    "the profile does not allow the SAN %s",
-                                    scep_name_san_text(gn, p));
-        if (!scep_name_san_canonical(gn, p))
-            return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                    "malformed SAN %s",
-                                    scep_name_san_text(gn, p));
-    }
+apr_status_t scep_policy_san(const scep_policy_t *policy,
+                             const GENERAL_NAME *san, scep_result_t *res,
+                             apr_pool_t *p)
+{
+    if (!(policy->sans & scep_name_san_type_of(san)))
+        return scep_result_fail(res, p, SCEP_REASON_POLICY,
+                                "the profile does not allow the SAN %s",
+                                scep_name_san_text(san, p));
+    if (!scep_name_san_canonical(san, p))
+        return scep_result_fail(res, p, SCEP_REASON_POLICY, "malformed SAN %s",
+                                scep_name_san_text(san, p));
     return APR_SUCCESS;
 }
 
@@ -103,8 +105,11 @@ static apr_status_t carry(STACK_OF(X509_EXTENSION) *extensions,
                           const X509_EXTENSION *extension, int critical,
                           scep_result_t *res, apr_pool_t *p)
 {
-    X509_EXTENSION *copy = X509_EXTENSION_dup(extension);
+    X509_EXTENSION *copy;
 
+    if (!extensions)
+        return APR_SUCCESS;
+    copy = X509_EXTENSION_dup(extension);
     if (copy && (!critical || X509_EXTENSION_set_critical(copy, 1)) &&
         sk_X509_EXTENSION_push(extensions, copy))
         return APR_SUCCESS;
@@ -113,11 +118,11 @@ static apr_status_t carry(STACK_OF(X509_EXTENSION) *extensions,
                             "an extension cannot be copied");
 }
 
-/* Decides about one extension. */
-static apr_status_t apply_one(const scep_policy_t *policy,
-                              const scep_csr_t *csr, X509_EXTENSION *extension,
-                              scep_policy_answer_t *answer, scep_result_t *res,
-                              apr_pool_t *p)
+apr_status_t scep_policy_extension(const scep_policy_t *policy,
+                                   const scep_csr_t *csr,
+                                   X509_EXTENSION *extension,
+                                   scep_policy_answer_t *answer,
+                                   scep_result_t *res, apr_pool_t *p)
 {
     const ASN1_OBJECT *type = X509_EXTENSION_get_object(extension);
     const char *name;
@@ -167,7 +172,10 @@ apr_status_t scep_policy_apply(const scep_policy_t *policy,
     ERR_clear_error();
     rv = scep_alg_key_check(&policy->keys, csr->key, res, p);
     if (rv == APR_SUCCESS)
-        rv = check_names(policy, csr, res, p);
+        rv = scep_policy_subject(policy, csr, res, p);
+    for (i = 0; rv == APR_SUCCESS && i < sk_GENERAL_NAME_num(csr->sans); i++)
+        rv = scep_policy_san(policy, sk_GENERAL_NAME_value(csr->sans, i), res,
+                             p);
     if (rv != APR_SUCCESS)
         return rv;
     made.extensions = sk_X509_EXTENSION_new_null();
@@ -176,9 +184,9 @@ apr_status_t scep_policy_apply(const scep_policy_t *policy,
     apr_pool_cleanup_register(p, made.extensions, free_extensions,
                               apr_pool_cleanup_null);
     for (i = 0; i < sk_X509_EXTENSION_num(csr->extensions); i++) {
-        rv =
-            apply_one(policy, csr, sk_X509_EXTENSION_value(csr->extensions, i),
-                      &made, res, p);
+        rv = scep_policy_extension(policy, csr,
+                                   sk_X509_EXTENSION_value(csr->extensions, i),
+                                   &made, res, p);
         if (rv != APR_SUCCESS)
             return rv;
     }

@@ -34,4 +34,21 @@ apr_status_t scep_policy_apply(const scep_policy_t *policy,
                                scep_policy_answer_t *answer,
                                scep_result_t *res, apr_pool_t *p);
 
+/* The parts of it, for who wants to know of each; scep_policy_apply goes
+ * through them in this order. */
+
+apr_status_t scep_policy_subject(const scep_policy_t *policy,
+                                 const scep_csr_t *csr, scep_result_t *res,
+                                 apr_pool_t *p);
+apr_status_t scep_policy_san(const scep_policy_t *policy,
+                             const GENERAL_NAME *san, scep_result_t *res,
+                             apr_pool_t *p);
+/** @param answer  what was left out is added to dropped; the extension, to
+ *                 extensions where that is not NULL */
+apr_status_t scep_policy_extension(const scep_policy_t *policy,
+                                   const scep_csr_t *csr,
+                                   X509_EXTENSION *extension,
+                                   scep_policy_answer_t *answer,
+                                   scep_result_t *res, apr_pool_t *p);
+
 #endif

@@ -63,6 +63,8 @@ static const reason_t reasons[SCEP_REASON_COUNT] = {
     [SCEP_REASON_VERIFIER_DOWN] = { "verifier-down", SCEP_FAIL_BAD_REQUEST,
                                     "the request cannot be verified now",
                                     503 },
+    [SCEP_REASON_LOCKOUT] = { "lockout", SCEP_FAIL_BAD_REQUEST,
+                              "too many refused requests", 429 },
     [SCEP_REASON_INTERNAL] = { "internal", SCEP_FAIL_BAD_REQUEST,
                                "internal error", 500 },
 };

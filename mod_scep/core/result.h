@@ -41,6 +41,7 @@ typedef enum {
     SCEP_REASON_CA_BAD_CERT, /**< badRequest: the CA's answer failed checks */
     SCEP_REASON_CA_DOWN,     /**< 503 and Retry-After */
     SCEP_REASON_VERIFIER_DOWN, /**< 503 and Retry-After */
+    SCEP_REASON_LOCKOUT,       /**< 429 and Retry-After */
     SCEP_REASON_INTERNAL,      /**< 500: a fault of ours */
     SCEP_REASON_COUNT
 } scep_reason_t;

@@ -11,6 +11,7 @@
 #include "handler.h"
 #include "http.h"
 #include "json.h"
+#include "metrics.h"
 
 const char *mod_scep_admin_actor(const request_rec *r)
 {
@@ -68,7 +69,11 @@ int mod_scep_admin_handler(request_rec *r)
         return mod_scep_admin_challenges(r, NULL);
     if (resource && !strncmp(resource, "challenges/", 11))
         return mod_scep_admin_challenges(r, resource + 11);
+    if (resource && !strcmp(resource, "explain"))
+        return mod_scep_admin_explain(r);
+    if (resource && !strcmp(resource, "metrics"))
+        return mod_scep_metrics_answer(r);
     return mod_scep_json_problem(r, HTTP_NOT_FOUND,
-                                 "There is no such resource; there is "
-                                 "challenges.");
+                                 "There is no such resource; there are "
+                                 "challenges, explain and metrics.");
 }

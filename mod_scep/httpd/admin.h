@@ -4,13 +4,40 @@
 #ifndef MOD_SCEP_ADMIN_H
 #define MOD_SCEP_ADMIN_H
 
-#include "log.h"
+#include "json.h"
+#include "mod_scep.h"
 
 /**
  * Serves challenges and what is below it.
  * @param id  what follows "challenges/", NULL for the collection
  */
 int mod_scep_admin_challenges(request_rec *r, const char *id);
+
+/** Serves POST challenges. */
+int mod_scep_admin_issue(request_rec *r);
+
+/** Serves GET challenges. */
+int mod_scep_admin_list(request_rec *r);
+
+/** Serves POST explain. */
+int mod_scep_admin_explain(request_rec *r);
+
+/** What is shown of a challenge; NULL where memory is out. */
+json_t *mod_scep_admin_row(const scep_challenge_info_t *info, apr_pool_t *p);
+
+/** The names of all profiles, const char *, for a store to look them up. */
+const apr_array_header_t *mod_scep_admin_profiles(const request_rec *r);
+
+/** Answers that the store has failed, and logs it. */
+int mod_scep_admin_down(request_rec *r, apr_status_t rv);
+
+/**
+ * Reads the member "ttl": seconds, or text with a unit.
+ * @param ttl  left alone where there is none
+ * @return NULL, or a sentence that says what is wrong
+ */
+const char *mod_scep_admin_ttl(const json_t *body, apr_interval_time_t *ttl,
+                               apr_pool_t *p);
 
 /** Who is asking: the user that httpd authenticated, else the address. */
 const char *mod_scep_admin_actor(const request_rec *r);

@@ -6,7 +6,6 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-#include "challenge_order.h"
 #include "core/name_match.h"
 
 #define QUOTA_MAX 1000000000
@@ -117,18 +116,17 @@ const char *mod_scep_callers_refuse(request_rec *r,
                                   profile->name);
 }
 
-int mod_scep_callers_sees(request_rec *r, const char *profile,
-                          const char *requester)
+int mod_scep_callers_sees(const request_rec *r, const char *self,
+                          const scep_challenge_info_t *info)
 {
     const apr_array_header_t *allows = conf_of(r)->allows;
-    const char *self = allows ? mod_scep_order_requester(r) : NULL;
 
     for (int i = 0; allows && i < allows->nelts; i++) {
         const allow_t *allow = &APR_ARRAY_IDX(allows, i, allow_t);
 
-        if (is_for(allow->caller, r) && has_profile(allow, profile) &&
+        if (is_for(allow->caller, r) && has_profile(allow, info->profile) &&
             (allow->subjects->nelts == 0 ||
-             (self && !strcmp(requester, self))))
+             (self && !strcmp(info->requester, self))))
             return 1;
     }
     return allows == NULL;

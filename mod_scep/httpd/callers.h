@@ -29,11 +29,10 @@ const char *mod_scep_callers_refuse(request_rec *r,
  * Whether a caller may see, extend and revoke a challenge that is there.
  * Where it may have those of some subjects alone, only what it asked for
  * itself: a store does not tell subjects.
- * @param profile  name, NULL where it is no longer configured
- * @param requester  of the challenge, as the store has it
+ * @param self  mod_scep_order_requester()
  */
-int mod_scep_callers_sees(request_rec *r, const char *profile,
-                          const char *requester);
+int mod_scep_callers_sees(const request_rec *r, const char *self,
+                          const scep_challenge_info_t *info);
 
 /**
  * The most live challenges that a caller may have.

@@ -14,6 +14,7 @@
 #include "core/network.h"
 #include "core/utf8.h"
 #include "json.h"
+#include "metrics.h"
 
 #define OCTETS_MAX 32
 
@@ -340,5 +341,9 @@ scep_order_outcome_t mod_scep_order_issue(scep_order_t *order,
                       ? ap_escape_logitem(r->pool, order->subject_text)
                       : "-",
                   mod_scep_json_time(order->spec.expires, r->pool));
+    mod_scep_metrics_count("scep_challenges_issued_total",
+                           apr_psprintf(r->pool, "profile=\"%s\",door=\"%s\"",
+                                        order->spec.profile,
+                                        r->handler + strlen("scep-")));
     return SCEP_ORDER_DONE;
 }

@@ -29,11 +29,17 @@ apr_uint32_t mod_scep_counters_add(const char *key, apr_interval_time_t window,
 /** Takes back one that add has counted. */
 void mod_scep_counters_undo(const char *key, apr_time_t now);
 
+/** Ends a key's window. */
+void mod_scep_counters_forget(const char *key, apr_time_t now);
+
 /**
  * Looks without counting.
  * @param ends  set to the end of the window where the count is not 0
  */
 apr_uint32_t mod_scep_counters_get(const char *key, apr_time_t now,
                                    apr_time_t *ends);
+
+/** Makes the counts durable; for the watchdog. */
+void mod_scep_counters_maintain(server_rec *s);
 
 #endif

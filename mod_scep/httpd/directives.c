@@ -9,11 +9,15 @@
 #include <http_core.h>
 
 #include "callers.h"
+#include "intune_directives.h"
 #include "jamf.h"
 #include "keys.h"
+#include "lockout.h"
 #include "ndes.h"
 #include "profile_directives.h"
 #include "verifier_cert.h"
+#include "verifier_static.h"
+#include "verifier_webhook.h"
 
 static int is_directory(const char *path, apr_pool_t *p)
 {
@@ -262,7 +266,10 @@ const command_rec mod_scep_commands[] = {
                   "bindings that a challenge must have"),
     PROFILE_WORDS("ScepDeviceIdFrom", mod_scep_set_device_id_from,
                   "where a request names its device"),
+    SCEP_INTUNE_DIRECTIVES,
     SCEP_RENEWAL_DIRECTIVES,
+    SCEP_STATIC_DIRECTIVES,
+    SCEP_WEBHOOK_DIRECTIVES,
     PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
                   "what goes along with a certificate: leaf, ca, chain"),
     PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,
@@ -277,6 +284,7 @@ const command_rec mod_scep_commands[] = {
                   "name of the profile that an endpoint serves"),
     AP_INIT_TAKE1("ScepMaxMessageSize", set_max_message_size, NULL,
                   RSRC_CONF | ACCESS_CONF, "most octets of a pkiMessage"),
+    SCEP_LOCKOUT_DIRECTIVES,
     SCEP_CALLERS_DIRECTIVES,
     SCEP_NDES_DIRECTIVES,
     SCEP_JAMF_DIRECTIVES,

@@ -8,6 +8,8 @@
 #include <openssl/rand.h>
 
 #include "http.h"
+#include "lockout.h"
+#include "metrics.h"
 
 /* Where the outcome table leaves the delay open. */
 #define RETRY_AFTER_DEFAULT 30
@@ -88,6 +90,15 @@ static const char *serial_text(const X509 *cert, apr_pool_t *p)
     return text;
 }
 
+static const char *status_text(const scep_result_t *res, apr_pool_t *p)
+{
+    if (res->http_status)
+        return apr_itoa(p, res->http_status);
+    return res->status == SCEP_STATUS_SUCCESS   ? "SUCCESS"
+           : res->status == SCEP_STATUS_PENDING ? "PENDING"
+                                                : "FAILURE";
+}
+
 /* Facts of the request, for CustomLog and ap_expr. */
 static void note_outcome(request_rec *r, const scep_profile_t *profile,
                          const scep_message_t *message,
@@ -100,12 +111,8 @@ static void note_outcome(request_rec *r, const scep_profile_t *profile,
                            apr_itoa(r->pool, message->type));
         mod_scep_http_note(r, "scep-transaction-id", message->transaction_id);
     }
-    if (res->http_status == 0) {
-        mod_scep_http_note(r, "scep-status",
-                           res->status == SCEP_STATUS_SUCCESS   ? "SUCCESS"
-                           : res->status == SCEP_STATUS_PENDING ? "PENDING"
-                                                                : "FAILURE");
-    }
+    if (res->http_status == 0)
+        mod_scep_http_note(r, "scep-status", status_text(res, r->pool));
     if (res->reason != SCEP_REASON_NONE) {
         mod_scep_http_note(r, "scep-reason",
                            scep_result_reason_name(res->reason));
@@ -118,6 +125,20 @@ static void note_outcome(request_rec *r, const scep_profile_t *profile,
         mod_scep_http_note(r, "scep-serial",
                            serial_text(answer->certificate, r->pool));
     }
+}
+
+static void count_outcome(request_rec *r, const scep_profile_t *profile,
+                          const scep_result_t *res)
+{
+    mod_scep_metrics_request(r, profile, status_text(res, r->pool),
+                             scep_result_reason_name(res->reason));
+    if (res->reason == SCEP_REASON_BREACH) {
+        mod_scep_http_note(r, "scep-event", "breach");
+        mod_scep_metrics_count("scep_breach_total",
+                               apr_psprintf(r->pool, "profile=\"%s\"",
+                                            profile->name));
+    }
+    mod_scep_lockout_count(r, profile, res->reason);
 }
 
 static const char *or_dash(const char *text)
@@ -271,6 +292,7 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
     }
     note_outcome(r, profile, message, &answer, &res);
     log_outcome(r, profile, message, &answer, &res);
+    count_outcome(r, profile, &res);
     if (res.http_status == HTTP_SERVICE_UNAVAILABLE) {
         apr_int64_t wait = apr_time_sec(res.retry_after);
         apr_table_setn(r->err_headers_out, "Retry-After",

@@ -12,6 +12,8 @@
 #include "core/query.h"
 #include "enrolment.h"
 #include "http.h"
+#include "lockout.h"
+#include "metrics.h"
 
 /* Old drafts asked for the chain by an operation of its own. */
 #define CHAIN_TYPE "application/x-x509-ca-ra-cert-chain"
@@ -64,12 +66,16 @@ static int answer_get_message(request_rec *r, const scep_profile_t *profile,
     scep_result_t res = SCEP_RESULT_INIT;
     const unsigned char *der;
     apr_size_t len;
+    int status;
 
     if (scep_query_message(query->message, (apr_size_t)max_message_size(r),
                            &der, &len, &res, r->pool) == APR_SUCCESS)
         return mod_scep_enrolment_answer(r, profile, der, len);
-    return refuse_query(r, profile,
-                        res.http_status ? res.http_status : HTTP_BAD_REQUEST,
+    status = res.http_status ? res.http_status : HTTP_BAD_REQUEST;
+    mod_scep_metrics_request(r, profile, apr_itoa(r->pool, status),
+                             scep_result_reason_name(res.reason));
+    mod_scep_lockout_count(r, profile, res.reason);
+    return refuse_query(r, profile, status,
                         "The message parameter cannot be read.", res.detail);
 }
 
@@ -115,6 +121,7 @@ int mod_scep_handler(request_rec *r)
     const scep_profile_t *profile;
     scep_result_t res = SCEP_RESULT_INIT;
     scep_query_t query;
+    int status;
 
     if (!r->handler || strcmp(r->handler, "scep"))
         return DECLINED;
@@ -132,6 +139,9 @@ int mod_scep_handler(request_rec *r)
         return refuse_query(r, profile, HTTP_BAD_REQUEST,
                             "The query string cannot be read.", res.detail);
     }
+    if ((query.op == SCEP_OP_PKI_OPERATION || r->method_number == M_POST) &&
+        mod_scep_lockout_answer(r, profile, &status))
+        return status;
     if (r->method_number == M_GET)
         return answer_get(r, profile, &query);
     if (query.op != SCEP_OP_PKI_OPERATION && query.op != SCEP_OP_NONE) {

@@ -32,7 +32,7 @@ static const char *find_in_event(json_t *event, const char *name,
                                  const char **err, apr_pool_t *p)
 {
     static const char *const holders[] = { "device", "targetDevice" };
-    const char *text = NULL;
+    const char *text = NULL, *own = find_text(event, name, err, p);
 
     for (size_t i = 0; i < sizeof(holders) / sizeof(*holders); i++) {
         json_t *holder = member(event, holders[i]);
@@ -42,7 +42,7 @@ static const char *find_in_event(json_t *event, const char *name,
         if (!text)
             text = find_text(holder, name, err, p);
     }
-    return text ? text : find_text(event, name, err, p);
+    return text ? text : own;
 }
 
 static const char *read_event(scep_jamf_event_t *found, json_t *event,

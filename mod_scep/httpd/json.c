@@ -8,6 +8,7 @@
 #include <http_protocol.h>
 #include <openssl/crypto.h>
 
+#include "core/utf8.h"
 #include "http.h"
 
 #define JSON_MAX 65536
@@ -34,11 +35,37 @@ int mod_scep_json_is_announced(request_rec *r)
     return !strncasecmp(charset, "utf-8", 5);
 }
 
+/* What to change in a body that is not even text, or NULL. */
+static const char *encoding_fault(const unsigned char *body, apr_size_t len)
+{
+    if (len > 1 && body[0] == 0x1f && body[1] == 0x8b)
+        return "The body is compressed: send it as it is.";
+    if (len > 1 && (!body[0] || !body[1] || body[0] >= 0xfe))
+        return "The body is UTF-16 or UTF-32: send it as UTF-8.";
+    if (len > 2 && !memcmp(body, "\xef\xbb\xbf", 3))
+        return "The body begins with a byte order mark: leave it out.";
+    return scep_utf8_is_valid((const char *)body, len)
+               ? NULL
+               : "The body is not UTF-8: send it as UTF-8.";
+}
+
+/* The parser's words, without what it quotes: that may be a secret. */
+static const char *syntax_fault(const json_error_t *error, apr_pool_t *p)
+{
+    const char *quoted = strstr(error->text, " near ");
+
+    return apr_psprintf(p, "The body is no JSON: %.*s (line %d, column %d).",
+                        quoted ? (int)(quoted - error->text)
+                               : (int)strlen(error->text),
+                        error->text, error->line, error->column);
+}
+
 int mod_scep_json_read(request_rec *r, json_t **object)
 {
     const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
     const unsigned char *body;
     json_error_t error;
+    const char *fault;
     apr_size_t len;
     int status;
 
@@ -56,15 +83,15 @@ int mod_scep_json_read(request_rec *r, json_t **object)
     }
     if (status != OK)
         return status;
-    *object =
-        json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES, &error);
-    if (!*object) {
-        return mod_scep_json_problem(
-            r, HTTP_BAD_REQUEST,
-            "The body is no JSON: %s (line %d, column "
-            "%d).",
-            error.text, error.line, error.column);
+    mod_scep_http_forget(r, (void *)body, len);
+    fault = encoding_fault(body, len);
+    if (!fault) {
+        *object = json_loadb((const char *)body, len, JSON_REJECT_DUPLICATES,
+                             &error);
+        fault = *object ? NULL : syntax_fault(&error, r->pool);
     }
+    if (fault)
+        return mod_scep_json_problem(r, HTTP_BAD_REQUEST, "%s", fault);
     if (!json_is_object(*object)) {
         json_decref(*object);
         *object = NULL;
@@ -72,6 +99,39 @@ int mod_scep_json_read(request_rec *r, json_t **object)
                                      "The body must be a JSON object.");
     }
     return OK;
+}
+
+const char *mod_scep_json_text(const json_t *object, const char *member,
+                               const char **text, apr_pool_t *p)
+{
+    const json_t *value = json_object_get(object, member);
+
+    *text = json_string_value(value);
+    return value && !*text
+               ? apr_psprintf(p, "\"%s\" must be a string.", member)
+               : NULL;
+}
+
+const char *mod_scep_json_known(const json_t *object, const char *const *known,
+                                apr_pool_t *p)
+{
+    const char *words = "", *key;
+    json_t *value;
+    int i;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        for (i = 0; known[i] && strcmp(known[i], key); i++) {
+        }
+        if (!known[i])
+            break;
+    }
+    if (!key)
+        return NULL;
+    for (i = 0; known[i]; i++)
+        words = apr_pstrcat(p, words, i ? ", " : "", known[i], NULL);
+    return apr_psprintf(p, "There is no member \"%s\"; known are: %s.", key,
+                        words);
 }
 
 static int send_as(request_rec *r, int status, const char *type,
@@ -84,14 +144,14 @@ static int send_as(request_rec *r, int status, const char *type,
     json_decref(object);
     if (!text)
         return HTTP_INTERNAL_SERVER_ERROR;
-    /* A challenge may be in it: it goes the way of the request's pool, and
-     * jansson's copy is cleansed. */
+    /* a challenge may be in it */
     len = strlen(text);
     body = apr_palloc(r->pool, len + 1);
     memcpy(body, text, len);
     body[len] = '\n';
     OPENSSL_cleanse(text, len);
     free(text);
+    mod_scep_http_forget(r, body, len);
     r->status = status;
     return mod_scep_http_send(r, type, body, len + 1);
 }
@@ -110,6 +170,7 @@ int mod_scep_json_problem(request_rec *r, int status, const char *fmt, ...)
     va_start(args, fmt);
     detail = apr_pvsprintf(r->pool, fmt, args);
     va_end(args);
+    detail = scep_utf8_clean(detail, strlen(detail), r->pool);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   SCEPLOGNO(0120) "admin request refused, HTTP %d: %s", status,
                   ap_escape_logitem(r->pool, detail));

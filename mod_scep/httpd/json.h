@@ -19,6 +19,21 @@ int mod_scep_json_is_announced(request_rec *r);
  */
 int mod_scep_json_read(request_rec *r, json_t **object);
 
+/**
+ * The text of a member, NULL where it is absent.
+ * @return NULL, or a sentence that says that it is no text
+ */
+const char *mod_scep_json_text(const json_t *object, const char *member,
+                               const char **text, apr_pool_t *p);
+
+/**
+ * Looks for members that nobody reads.
+ * @param known  ends with NULL
+ * @return NULL, or a sentence that names one
+ */
+const char *mod_scep_json_known(const json_t *object, const char *const *known,
+                                apr_pool_t *p);
+
 /** Sends an object with a status; takes the caller's reference. */
 int mod_scep_json_send(request_rec *r, int status, json_t *object);
 

@@ -8,7 +8,7 @@
 #ifndef MOD_SCEP_METRICS_H
 #define MOD_SCEP_METRICS_H
 
-#include "log.h"
+#include "conf.h"
 
 /** In the parent, before children exist. */
 apr_status_t mod_scep_metrics_open(server_rec *s, apr_pool_t *pconf);
@@ -20,6 +20,13 @@ apr_status_t mod_scep_metrics_open(server_rec *s, apr_pool_t *pconf);
  *                configuration or code, never from a client; "" for none
  */
 void mod_scep_metrics_count(const char *name, const char *labels);
+
+/**
+ * Counts one PKIOperation.
+ * @param status  pkiStatus, or the HTTP status where there is no CertRep
+ */
+void mod_scep_metrics_request(request_rec *r, const scep_profile_t *profile,
+                              const char *status, const char *reason);
 
 /** Serves the admin API's resource "metrics". */
 int mod_scep_metrics_answer(request_rec *r);

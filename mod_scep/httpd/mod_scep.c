@@ -9,8 +9,10 @@
 
 #include "../../ca-connectors/http/http_client.h"
 #include "conf.h"
+#include "counters.h"
 #include "handler.h"
 #include "jamf.h"
+#include "metrics.h"
 #include "ndes.h"
 #include "providers.h"
 #include "watchdog.h"
@@ -58,6 +60,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
     const scep_conf_t *conf = mod_scep_conf_get(s);
+    const char *state_dir = ap_server_root_relative(pconf, conf->state_dir);
     apr_status_t rv;
 
     (void)plog;
@@ -67,10 +70,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ||
         conf->profiles->nelts == 0)
         return OK;
-    rv = conf->store_provider->open(conf->store,
-                                    ap_server_root_relative(pconf,
-                                                            conf->state_dir),
-                                    s, pconf);
+    rv = conf->store_provider->open(conf->store, state_dir, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_counters_open(state_dir, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_metrics_open(s, pconf);
     if (rv == APR_SUCCESS)
         rv = each_verifier(conf, 0, s, pconf);
     if (rv == APR_SUCCESS)
@@ -137,12 +141,20 @@ static void register_hooks(apr_pool_t *p)
 {
     ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "shm",
                          SCEP_PROVIDER_VERSION, &mod_scep_challenge_shm);
+    ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "dbd",
+                         SCEP_PROVIDER_VERSION, &mod_scep_challenge_dbd);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "otp",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_otp);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "ca",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_ca);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "cert",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_cert);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "static",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_static);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "intune",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_intune);
+    ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "webhook",
+                         SCEP_PROVIDER_VERSION, &mod_scep_verifier_webhook);
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init_http, NULL, NULL, APR_HOOK_FIRST);

@@ -7,6 +7,7 @@
  */
 #include "ndes.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -113,13 +114,16 @@ scep_ndes_conf_t *mod_scep_ndes_merge(apr_pool_t *p,
 /* ------------------------------------------------------------------ */
 /* the page                                                             */
 
-/* Text as HTML in ASCII alone, whatever it is: so the page is the same in
- * both encodings but for every other octet. */
+/*
+ * Text as HTML in ASCII alone, so that the page is the same in both encodings
+ * but for every other octet; and with no eight hexadecimal digits in a row:
+ * SCEPwright takes those of any page for a password.
+ */
 static const char *escape(const char *text, apr_pool_t *p)
 {
     const unsigned char *s = (const unsigned char *)ap_escape_html(p, text);
-    int left = (int)strlen((const char *)s);
-    char *escaped = apr_palloc(p, 5 * (apr_size_t)left + 1), *end = escaped;
+    int left = (int)strlen((const char *)s), digits = 0;
+    char *escaped = apr_palloc(p, 6 * (apr_size_t)left + 1), *end = escaped;
 
     while (left > 0) {
         unsigned long c;
@@ -129,10 +133,13 @@ static const char *escape(const char *text, apr_pool_t *p)
             c = '?';
             n = 1;
         }
-        if (c < 0x80)
+        digits = c < 0x80 && apr_isxdigit(c) ? digits + 1 : 0;
+        if (c < 0x80 && digits < 8) {
             *end++ = (char)c;
-        else
+        } else {
             end += apr_snprintf(end, 12, "&#%lu;", c);
+            digits = 0;
+        }
         s += n;
         left -= n;
     }
@@ -226,6 +233,9 @@ static const char *read_parameter(wish_t *wish, const char *name,
                          : !strcmp(name, "ttl")     ? &wish->ttl
                                                     : NULL;
 
+    /* What a management system fills in may turn out to be nothing. */
+    if (!*value)
+        return apr_psprintf(p, "The parameter \"%s\" is empty.", name);
     if (!strcmp(name, "san")) {
         if (!wish->sans)
             wish->sans = apr_array_make(p, 4, sizeof(const char *));
@@ -320,17 +330,24 @@ static int answer(request_rec *r, const scep_ndes_conf_t *conf)
     return mod_scep_http_refuse(r, HTTP_SERVICE_UNAVAILABLE, detail);
 }
 
-/* The path below the endpoint: "", "/" or more.  A regular expression says
- * not where that begins: then all of the path is the endpoint's. */
+/* NDES is a DLL, and some clients are told so. */
+static int is_page(const char *path)
+{
+    return !strcmp(path, "/") || !strcasecmp(path, "/mscep.dll");
+}
+
+/* The path below the endpoint, "" for the endpoint itself.  Where a regular
+ * expression says what that is, all of the path may be it. */
 static const char *path_below(const request_rec *r, const char *base)
 {
-    apr_size_t len = strlen(base), all = strlen(r->uri);
+    apr_size_t len = strlen(base);
+    const char *last = strrchr(r->uri, '/');
 
     while (len && base[len - 1] == '/')
         len--;
     if (!strncmp(r->uri, base, len) && (!r->uri[len] || r->uri[len] == '/'))
         return r->uri + len;
-    return all && r->uri[all - 1] == '/' ? r->uri + all - 1 : r->uri + all;
+    return last && is_page(last) ? last : "";
 }
 
 static int add_slash(request_rec *r)
@@ -364,7 +381,7 @@ int mod_scep_ndes_handler(request_rec *r)
     path = path_below(r, dir->base);
     if (!*path)
         return add_slash(r);
-    if (path[1])
+    if (!is_page(path))
         return HTTP_NOT_FOUND;
     if (r->method_number == M_POST &&
         (status = mod_scep_http_body(r, BODY_MAX, &body, &len)) != OK)

@@ -7,6 +7,7 @@
 #include <mod_watchdog.h>
 
 #include "conf.h"
+#include "counters.h"
 
 #define WATCHDOG_NAME "_mod_scep_"
 
@@ -42,6 +43,7 @@ static apr_status_t tick(int state, void *sv, apr_pool_t *p)
                                      "made durable",
                      conf->store_name);
     }
+    mod_scep_counters_maintain(s);
     maintain_verifiers(conf, s, apr_time_now(), p);
     return APR_SUCCESS;
 }

@@ -1,8 +1,10 @@
 # tests.mk - fuzz targets: replayed by "make check", run by "make fuzz"
 # SPDX-License-Identifier: Apache-2.0
 
-check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message
-TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message
+check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
+	%D%/replay_intune
+TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
+	%D%/replay_intune
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
@@ -10,6 +12,10 @@ TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message
 %C%_replay_message_SOURCES = %D%/fuzz_message.c %D%/replay.c %D%/fuzz.h \
 	t/unit/support.c t/unit/support.h
 %C%_replay_message_LDADD = libscepcore.la
+%C%_replay_intune_SOURCES = %D%/fuzz_intune.c %D%/replay.c %D%/fuzz.h \
+	mod_scep/httpd/intune_proto.c
+%C%_replay_intune_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_replay_intune_LDADD = libscepcore.la $(JANSSON_LIBS)
 EXTRA_DIST += %D%/corpus
 
 # ./configure CC=clang && make fuzz
@@ -18,7 +24,7 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
-FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message
+FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune
 
 EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
@@ -39,6 +45,11 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_message_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_message_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_message_LDADD = %D%/libscepfuzz.la
+%C%_fuzz_intune_SOURCES = %D%/fuzz_intune.c %D%/fuzz.h \
+	mod_scep/httpd/intune_proto.c
+%C%_fuzz_intune_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_intune_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_intune_LDADD = %D%/libscepfuzz.la $(JANSSON_LIBS)
 
 fuzz:
 	@$(CC) --version | grep -q clang || \

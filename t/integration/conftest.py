@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import shutil
+import sys
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -10,8 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import gateway
 import pki
 import profiles
+import stores
 from gateway import Sandbox
+from postgres import Postgres
 
+sys.path.append(str(gateway.TREE / "t" / "emulators"))
+
+ON_EVERY_STORE = ("test_challenge", "test_admin", "test_admin_list",
+                  "test_callers")
 TOOLS = ("openssl", "curl", "apache2")
 
 
@@ -61,10 +68,33 @@ def extra_pki():
     shutil.rmtree(path)
 
 
-@pytest.fixture(scope="session", params=["event", "prefork"])
+@pytest.fixture(scope="session")
+def postgres():
+    """A cluster that tests put databases into."""
+    cluster = Postgres()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+def pytest_generate_tests(metafunc):
+    """What is about challenges runs on every store, the rest on one."""
+    if "main_server" in metafunc.fixturenames:
+        kinds = list(stores.MPMS)
+        if metafunc.module.__name__ in ON_EVERY_STORE:
+            kinds += stores.DATABASES
+        metafunc.parametrize("main_server", kinds, indirect=True,
+                             scope="session")
+
+
+@pytest.fixture(scope="session")
 def main_server(request, extra_pki):
     """The server that most tests share, with every profile they need."""
-    sandbox = Sandbox(request.param, profiles.lines(extra_pki))
+    sandbox = stores.sandbox(
+        request.param, profiles.lines(extra_pki),
+        lambda: request.getfixturevalue("postgres"))
     try:
         sandbox.start()
         yield sandbox
@@ -114,6 +144,22 @@ def check_logs():
     for sandbox in Sandbox.instances:
         sandbox.log.verify()
         _check_secrets(sandbox)
+
+
+@pytest.fixture
+def make_on(postgres):
+    """Starts a server for one test alone on any of the stores."""
+    started = []
+
+    def make(kind, lines=""):
+        sandbox = stores.sandbox(kind, lines, lambda: postgres)
+        started.append(sandbox)
+        sandbox.start()
+        return sandbox
+
+    yield make
+    for sandbox in started:
+        sandbox.remove()
 
 
 @pytest.fixture

@@ -276,15 +276,21 @@ class Sandbox:
         return self.issue(profile, **members)["challenge"]
 
     def listing(self):
-        answer = self.admin()
-        assert answer.status == 200, answer
-        return json.loads(answer.body)
+        """Every row, from as many pages as it takes."""
+        rows, query = [], "?limit=10000"
+        while True:
+            answer = self.admin(path="/challenges" + query)
+            assert answer.status == 200, answer
+            page = json.loads(answer.body)
+            rows += page["challenges"]
+            if "next" not in page:
+                return {**page, "challenges": rows}
+            query = "?limit=10000&after=" + page["next"]
 
     def state(self, ident):
-        for row in self.listing()["challenges"]:
-            if row["id"] == ident:
-                return row["state"]
-        return None
+        answer = self.admin(path="/challenges/" + ident)
+        assert answer.status in (200, 404), answer
+        return json.loads(answer.body).get("state")
 
     # -------------------------------------------------------------- devices
 

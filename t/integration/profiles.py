@@ -48,6 +48,7 @@ PROFILES = {
               "ScepValidity 30d"),
     "ttl": "ScepChallengeTTL 5min\nScepChallengeMaxTTL 10min",
     "verify": "ScepVerify otp",
+    "require": "ScepChallengeRequire subject sans device network",
 }
 
 CAS = """\

@@ -13,6 +13,7 @@ import pytest
 
 import der
 import pki
+import stores
 from gateway import make_csr, wait_until
 from pki import dns, email, ip, name
 from pkimessage import BAD_REQUEST, FAILURE, SUCCESS
@@ -217,7 +218,14 @@ def test_refused_by_policy_the_challenge_stays_good(server, device):
 
 @pytest.fixture(params=["event", "prefork"])
 def own(request, make_server):
+    """A server of one test's own, its challenges in a table."""
     return make_server(mpm=request.param)
+
+
+@pytest.fixture(params=stores.MPMS + stores.DATABASES)
+def any_store(request, make_on):
+    """A server of one test's own on every store."""
+    return make_on(request.param)
 
 
 def _restart(server):
@@ -256,7 +264,8 @@ def _kill_children(server):
 @pytest.mark.parametrize("how", [_graceful, _restart, _stop_and_start,
                                  _kill_parent, _kill_everything,
                                  _kill_children])
-def test_c77_challenges_outlive(own, keys, how):
+def test_c77_challenges_outlive(any_store, keys, how):
+    own = any_store
     device = Device(own, keys)
     good, spent, revoked, bound = (own.issue(), own.issue(), own.issue(),
                                    own.issue(subject="CN=bound"))
@@ -277,7 +286,8 @@ def test_c77_challenges_outlive(own, keys, how):
     assert device.tries(own.challenge())
 
 
-def test_c77_graceful_under_load_loses_nothing(own, keys):
+def test_c77_graceful_under_load_loses_nothing(any_store, keys):
+    own = any_store
     device = Device(own, keys)
     device.endpoint.identity
     secrets = [own.challenge() for _ in range(60)]
@@ -301,7 +311,8 @@ def test_the_state_is_private(own, keys):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_r36_the_secret_stands_nowhere(own, keys):
+def test_r36_the_secret_stands_nowhere(any_store, keys):
+    own = any_store
     secrets = [own.challenge() for _ in range(5)]
     device = Device(own, keys)
     assert device.tries(secrets[0])
@@ -432,9 +443,9 @@ def test_two_stores_of_different_names_share_nothing(make_server, keys):
     assert Device(server, keys).tries(found["challenge"])
 
 
-def test_children_killed_in_the_middle_of_enrolments(make_server, keys):
+def test_children_killed_in_the_middle_of_enrolments(any_store, keys):
     """Whatever a killed child held comes back; nothing is issued twice."""
-    server = make_server()
+    server = any_store
     device = Device(server, keys)
     device.endpoint.identity
     secrets = [server.challenge() for _ in range(60)]

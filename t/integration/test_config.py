@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import os
 import pty
 import re
@@ -623,7 +624,7 @@ def packaged(pattern):
                          ids=lambda p: p.name)
 def test_examples_are_parsed(config, path, tmp_path):
     text = path.read_text()
-    modules = re.search(r"^# Modules: (.*)$", text, re.M)[1].split()
+    modules = " ".join(re.findall(r"^# Modules: (.*)$", text, re.M)).split()
     loads = "".join(config.httpd.load(module) for module in modules
                     if not module.startswith("scep")
                     and module not in sandbox.MODULES)
@@ -631,11 +632,14 @@ def test_examples_are_parsed(config, path, tmp_path):
                          ("scep/issuing.key", "issuing.key"),
                          ("scep/ra.pem", "ra.pem"), ("scep/ra.key", "ra.key"),
                          ("ssl/gateway.pem", "ra.pem"),
-                         ("ssl/gateway.key", "ra.key")):
+                         ("ssl/gateway.key", "ra.key"),
+                         ("ssl/clients.pem", "ca.pem")):
         target = config.dir / stem
         target.parent.mkdir(exist_ok=True)
         shutil.copy(config.pki / source, target)
     (config.dir / "scep" / "operators").write_text("")
+    (config.dir / "scep" / "jamf.secret").write_text("secret\n")
+    (config.dir / "scep" / "jamf.secret").chmod(0o600)
     for module in ("ssl",):
         if module in modules:
             loads += config.httpd.load("socache_shmcb")
@@ -653,8 +657,16 @@ def test_scep_conf_with_every_line_uncommented_is_parsed(config):
     (config.dir / "scep").mkdir(exist_ok=True)
     for stem, source in (("ca-chain.pem", "ca.pem"), ("ra.pem", "ra.pem"),
                          ("ra.key", "ra.key"),
-                         ("issuing.key", "issuing.key")):
+                         ("issuing.key", "issuing.key"),
+                         ("gateway.pem", "ra.pem"), ("gateway.key", "ra.key"),
+                         ("webhook-ca.pem", "ca.pem"),
+                         ("proxy-ca.pem", "ca.pem")):
         shutil.copy(config.pki / source, config.dir / "scep" / stem)
+    key = base64.b64encode(bytes(32)).decode() + "\n"
+    for path, secret in [("scep/static-secrets", "# none yet\n"), *(
+            (path, key) for path in re.findall(r" file:(scep/\S+)", text))]:
+        (config.dir / path).write_text(secret)
+        (config.dir / path).chmod(0o600)
     inner = re.findall(r"^\s*#(ScepOpenSSL\w+ .*)$", ca_text, re.M)
     assert inner
     text = "\n".join(line for line in directive.sub(

@@ -2,22 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 integration_tests = \
 	%D%/test_admin.py \
+	%D%/test_admin_access.py \
+	%D%/test_admin_list.py \
 	%D%/test_bad_input.py \
+	%D%/test_callers.py \
 	%D%/test_challenge.py \
 	%D%/test_challenge_store.py \
 	%D%/test_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
 	%D%/test_http.py \
+	%D%/test_intune.py \
+	%D%/test_jamf.py \
 	%D%/test_local_ca.py \
+	%D%/test_ndes.py \
+	%D%/test_ndes_auth.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
-	%D%/test_sandbox.py
+	%D%/test_sandbox.py \
+	%D%/test_static.py \
+	%D%/test_webhook.py \
+	%D%/test_webhook_config.py
 EXTRA_DIST += $(integration_tests) \
-	%D%/certrep.py %D%/configuration.py %D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/kerberos.py %D%/pki.py %D%/pkimessage.py %D%/profiles.py \
-	%D%/scepclient.py
+	t/emulators/intune.py t/emulators/webhook.py \
+	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
+	%D%/conftest.py %D%/der.py \
+	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py %D%/pki.py \
+	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
+	%D%/scepclient.py %D%/stores.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif

@@ -25,14 +25,16 @@
 #define SECRETS (1u << 26)
 #define RECENT 1024
 
-enum { GRANTED = 1, REVOKED = 2 };
+/* What was reported of a secret: whether it was revoked, and the grants. */
+#define REVOKED 0x80
+#define USES 5 /* of every third challenge */
 
 typedef struct shared_t {
     atomic_int stop;
     atomic_uint next, issued;
-    atomic_ulong calls, grants, faults;
+    atomic_ulong calls, grants, extensions, faults;
     _Atomic uint64_t ids[RECENT];
-    atomic_uchar fates[SECRETS]; /* what was reported of each secret */
+    atomic_uchar fates[SECRETS];
 } shared_t;
 
 static shared_t *shared;
@@ -43,10 +45,26 @@ static int process_lives(pid_t pid)
     return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
-/** Notes what became of a secret; each may get one fate, once. */
-static void note(unsigned int n, unsigned char fate)
+static unsigned int uses_of(unsigned int n)
 {
-    if (atomic_fetch_or(&shared->fates[n], fate) != 0)
+    return n % 3 ? 1 : USES;
+}
+
+static void note_grant(unsigned int n)
+{
+    unsigned char fate = atomic_fetch_add(&shared->fates[n], 1);
+
+    /* of several uses one may be granted while another process revokes */
+    if ((fate & ~REVOKED) >= (int)uses_of(n) ||
+        (fate & REVOKED && uses_of(n) == 1))
+        shared->faults++;
+}
+
+static void note_revocation(unsigned int n)
+{
+    unsigned char fate = atomic_fetch_or(&shared->fates[n], REVOKED);
+
+    if (fate & REVOKED || fate == uses_of(n))
         shared->faults++;
 }
 
@@ -59,7 +77,6 @@ static uint64_t pick_recent(unsigned int *seed)
 static void use_challenge(unsigned int *seed)
 {
     unsigned int n = (unsigned int)pick_recent(seed);
-
     scep_challenge_claim_t claim;
 
     switch (test_claim(busy_table, "w", n, apr_time_now(), &claim)) {
@@ -68,7 +85,7 @@ static void use_challenge(unsigned int *seed)
             (void)scep_table_release(busy_table, &claim);
         else if (rand_r(seed) % 4 != 0 &&
                  scep_table_commit(busy_table, &claim) == APR_SUCCESS) {
-            note(n, GRANTED);
+            note_grant(n);
             shared->grants++;
         }
         break;
@@ -89,8 +106,8 @@ static void issue_challenge(unsigned int *seed)
 
     if (n >= SECRETS)
         return;
-    if (test_issue(busy_table, "w", n, apr_time_now(), 1 + rand_r(seed) % 3,
-                   id) == APR_SUCCESS)
+    if (test_issue_for(busy_table, "w", n, uses_of(n), apr_time_now(),
+                       1 + rand_r(seed) % 3, id) == APR_SUCCESS)
         shared->ids[shared->issued++ % RECENT] = strtoull(id, NULL, 16);
 }
 
@@ -101,7 +118,18 @@ static void revoke_challenge(unsigned int *seed)
 
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)number);
     if (scep_table_revoke(busy_table, id, apr_time_now()) == APR_SUCCESS)
-        note((unsigned int)number, REVOKED);
+        note_revocation((unsigned int)number);
+}
+
+static void extend_challenge(unsigned int *seed)
+{
+    apr_time_t now = apr_time_now();
+    char id[SCEP_CHALLENGE_ID_SIZE];
+
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)pick_recent(seed));
+    if (scep_table_extend(busy_table, id, now + apr_time_from_sec(3), now) ==
+        APR_SUCCESS)
+        shared->extensions++;
 }
 
 static void *work(void *baton)
@@ -116,8 +144,10 @@ static void *work(void *baton)
             issue_challenge(&seed);
         else if (choice < 900)
             use_challenge(&seed);
-        else if (choice < 996)
+        else if (choice < 960)
             revoke_challenge(&seed);
+        else if (choice < 996)
+            extend_challenge(&seed);
         else if (choice < 998)
             scep_table_stats(busy_table, apr_time_now(), &stats);
         else
@@ -220,9 +250,9 @@ static void kill_at_random(int seconds)
         REQUIRE(test_claim(busy_table, "u", n, now, &claim) ==
                 SCEP_CHALLENGE_SPENT);
     }
-    printf("random: %lu processes killed in %d s over %lu calls; %lu "
-           "challenges granted, none twice\n",
-           kills, seconds, shared->calls, shared->grants);
+    printf("random: %lu processes killed in %d s over %lu calls; %lu uses "
+           "granted, none twice; %lu times extended\n",
+           kills, seconds, shared->calls, shared->grants, shared->extensions);
     munmap(mem, size);
     munmap(shared, sizeof(*shared));
 }

@@ -70,19 +70,27 @@ static void name_secret(char secret[40], const char *kind, unsigned int n)
     snprintf(secret, 40, "%s-%u", kind, n);
 }
 
-apr_status_t test_issue(scep_table_t *table, const char *kind, unsigned int n,
-                        apr_time_t now, int ttl,
-                        char id[SCEP_CHALLENGE_ID_SIZE])
+apr_status_t test_issue_for(scep_table_t *table, const char *kind,
+                            unsigned int n, unsigned int uses, apr_time_t now,
+                            int ttl, char id[SCEP_CHALLENGE_ID_SIZE])
 {
     char secret[40];
     scep_challenge_spec_t spec = { .secret = secret,
                                    .profile = "p",
                                    .subject = "CN=device",
+                                   .uses = uses,
                                    .created = now,
                                    .expires = now + apr_time_from_sec(ttl) };
 
     name_secret(secret, kind, n);
     return scep_table_issue(table, &spec, n, id);
+}
+
+apr_status_t test_issue(scep_table_t *table, const char *kind, unsigned int n,
+                        apr_time_t now, int ttl,
+                        char id[SCEP_CHALLENGE_ID_SIZE])
+{
+    return test_issue_for(table, kind, n, 1, now, ttl, id);
 }
 
 scep_challenge_outcome_t test_claim(scep_table_t *table, const char *kind,

@@ -32,6 +32,9 @@ scep_table_t *test_open(void *mem, apr_uint64_t capacity);
 apr_status_t test_issue(scep_table_t *table, const char *kind, unsigned int n,
                         apr_time_t now, int ttl,
                         char id[SCEP_CHALLENGE_ID_SIZE]);
+apr_status_t test_issue_for(scep_table_t *table, const char *kind,
+                            unsigned int n, unsigned int uses, apr_time_t now,
+                            int ttl, char id[SCEP_CHALLENGE_ID_SIZE]);
 /** Claims for one second. */
 scep_challenge_outcome_t test_claim(scep_table_t *table, const char *kind,
                                     unsigned int n, apr_time_t now,

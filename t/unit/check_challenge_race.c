@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <apr_general.h>
 #include <check.h>
 
-#include "../../mod_scep/core/challenge_table.h"
+#include "../../mod_scep/core/challenge_record.h"
 #include "run.h"
 
 #define PROCESSES 4
@@ -29,6 +30,7 @@ typedef struct shared_t {
     atomic_int granted;
     atomic_int winners[ROUNDS];
     atomic_int issued[ROUNDS];
+    char ids[ROUNDS][SCEP_CHALLENGE_ID_SIZE];
 } shared_t;
 
 static const unsigned char key[SCEP_TABLE_KEY_LEN] = "a key for tests";
@@ -83,21 +85,29 @@ static void teardown(void)
     apr_terminate();
 }
 
-static apr_status_t issue(const char *kind, int n,
-                          char id[SCEP_CHALLENGE_ID_SIZE])
+static apr_status_t issue_for(const char *kind, int n, unsigned int uses,
+                              int ttl, char id[SCEP_CHALLENGE_ID_SIZE])
 {
     char secret[40];
     scep_challenge_spec_t spec = { .secret = secret,
                                    .profile = "p",
+                                   .uses = uses,
                                    .created = NOW,
-                                   .expires = NOW + apr_time_from_sec(1000) };
+                                   .expires = NOW + apr_time_from_sec(ttl) };
 
     snprintf(secret, sizeof(secret), "%s-%d", kind, n);
     return scep_table_issue(table, &spec, (apr_uint32_t)n, id);
 }
 
-static scep_challenge_outcome_t take(const char *kind, int n,
-                                     scep_challenge_claim_t *claim)
+static apr_status_t issue(const char *kind, int n,
+                          char id[SCEP_CHALLENGE_ID_SIZE])
+{
+    return issue_for(kind, n, 1, 1000, id);
+}
+
+static scep_challenge_outcome_t take_at(const char *kind, int n,
+                                        apr_time_t now,
+                                        scep_challenge_claim_t *claim)
 {
     static const scep_challenge_facts_t facts = { .profile = "p",
                                                   .subject = "CN=device",
@@ -105,7 +115,13 @@ static scep_challenge_outcome_t take(const char *kind, int n,
     char secret[40];
 
     snprintf(secret, sizeof(secret), "%s-%d", kind, n);
-    return scep_table_claim(table, secret, &facts, NOW, LEASE, claim);
+    return scep_table_claim(table, secret, &facts, now, LEASE, claim);
+}
+
+static scep_challenge_outcome_t take(const char *kind, int n,
+                                     scep_challenge_claim_t *claim)
+{
+    return take_at(kind, n, NOW, claim);
 }
 
 /** Runs work in every thread of every process, with the thread's number. */
@@ -317,6 +333,189 @@ END_TEST
 
 /* ------------------------------------------------------------------ */
 
+#define SHARED_ROUNDS 300
+
+static unsigned int uses_of(int round)
+{
+    return 2 + (unsigned int)round % 100;
+}
+
+/* Until it is spent: some give their use back at first. */
+static void *share_rounds(void *number)
+{
+    unsigned int seed = (unsigned int)*(int *)number;
+
+    for (int round = 0; round < SHARED_ROUNDS; round++) {
+        scep_challenge_outcome_t outcome;
+        scep_challenge_claim_t claim;
+
+        pthread_barrier_wait(&shared->barrier);
+        do {
+            outcome = take("m", round, &claim);
+            if (outcome == SCEP_CHALLENGE_BUSY) {
+                sched_yield();
+            } else if (outcome == SCEP_CHALLENGE_CLAIMED) {
+                if (rand_r(&seed) % 3 == 0) {
+                    if (scep_table_release(table, &claim) != APR_SUCCESS)
+                        shared->faults++;
+                } else if (scep_table_commit(table, &claim) != APR_SUCCESS) {
+                    shared->faults++;
+                } else {
+                    shared->winners[round]++;
+                }
+            } else if (outcome != SCEP_CHALLENGE_SPENT) {
+                shared->faults++;
+            }
+        } while (outcome != SCEP_CHALLENGE_SPENT && shared->faults == 0);
+    }
+    return NULL;
+}
+
+START_TEST(of_64_who_share_a_challenge_as_many_get_in_as_it_has_uses)
+{
+    scep_challenge_stats_t stats;
+
+    make(SHARED_ROUNDS);
+    for (int round = 0; round < SHARED_ROUNDS; round++)
+        ck_assert_int_eq(issue_for("m", round, uses_of(round), 1000,
+                                   shared->ids[round]),
+                         APR_SUCCESS);
+    run(share_rounds);
+    for (int round = 0; round < SHARED_ROUNDS; round++)
+        ck_assert_int_eq(shared->winners[round], uses_of(round));
+    scep_table_stats(table, NOW, &stats);
+    ck_assert_uint_eq(stats.live, 0);
+}
+END_TEST
+
+/* One revokes while the others use it up. */
+static void *revoke_rounds(void *number)
+{
+    int me = *(int *)number;
+
+    for (int round = 0; round < SHARED_ROUNDS; round++) {
+        scep_challenge_outcome_t outcome;
+        scep_challenge_claim_t claim;
+        int late;
+
+        pthread_barrier_wait(&shared->barrier);
+        if (me == round % (PROCESSES * THREADS)) {
+            while (shared->winners[round] < round % 50)
+                sched_yield();
+            shared->issued[round] =
+                scep_table_revoke(table, shared->ids[round], NOW) ==
+                        APR_SUCCESS
+                    ? 1
+                    : 2;
+            continue;
+        }
+        for (;;) {
+            outcome = take("v", round, &claim);
+            if (outcome == SCEP_CHALLENGE_BUSY) {
+                sched_yield();
+                continue;
+            }
+            if (outcome != SCEP_CHALLENGE_CLAIMED)
+                break;
+            late = shared->issued[round] == 1;
+            if (scep_table_commit(table, &claim) == APR_SUCCESS) {
+                shared->winners[round]++;
+                /* it was told that it is revoked before this began */
+                if (late)
+                    shared->faults++;
+            }
+        }
+        if (outcome != SCEP_CHALLENGE_SPENT &&
+            outcome != SCEP_CHALLENGE_REVOKED)
+            shared->faults++;
+    }
+    return NULL;
+}
+
+START_TEST(a_challenge_in_use_is_revoked_or_used_up)
+{
+    int revoked = 0;
+
+    make(SHARED_ROUNDS);
+    for (int round = 0; round < SHARED_ROUNDS; round++)
+        ck_assert_int_eq(issue_for("v", round, uses_of(round), 1000,
+                                   shared->ids[round]),
+                         APR_SUCCESS);
+    run(revoke_rounds);
+    for (int round = 0; round < SHARED_ROUNDS; round++) {
+        if (shared->issued[round] == 1) {
+            ck_assert_int_lt(shared->winners[round], uses_of(round));
+            revoked++;
+        } else {
+            ck_assert_int_eq(shared->winners[round], uses_of(round));
+        }
+    }
+    ck_assert_int_gt(revoked, 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+
+/* One extends, the others claim or find it expired, all in the second in
+ * which their clocks may differ. */
+static void *extend_rounds(void *number)
+{
+    int me = *(int *)number;
+    apr_time_t before = NOW + apr_time_from_sec(9);
+    apr_time_t after = NOW + apr_time_from_sec(10);
+
+    for (int round = 0; round < ROUNDS / 5; round++) {
+        const char *id = shared->ids[round];
+        scep_challenge_claim_t claim;
+        int mine = me == round % (PROCESSES * THREADS);
+
+        if (mine && issue_for("e", round, round % 2 ? 1 : 50, 10,
+                              shared->ids[round]) != APR_SUCCESS)
+            shared->faults++;
+        pthread_barrier_wait(&shared->barrier);
+        if (mine) {
+            apr_status_t rv =
+                scep_table_extend(table, id, NOW + apr_time_from_sec(1000),
+                                  before);
+
+            if (rv == APR_SUCCESS)
+                shared->winners[round]++;
+            else if (rv != APR_NOTFOUND)
+                shared->faults++;
+        } else if (me % 4 == 0) {
+            uint32_t slot = (uint32_t)(strtoull(id, NULL, 16) >> 32);
+
+            scep_table_settle(table, slot, scep_word_seconds(after));
+        } else if (take_at("e", round, me % 2 ? before : after, &claim) ==
+                       SCEP_CHALLENGE_CLAIMED &&
+                   scep_table_release(table, &claim) != APR_SUCCESS) {
+            shared->faults++;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(what_was_extended_is_not_found_expired)
+{
+    int extended = 0;
+
+    make(ROUNDS);
+    run(extend_rounds);
+    for (int round = 0; round < ROUNDS / 5; round++) {
+        scep_challenge_claim_t claim;
+
+        ck_assert_int_eq(take_at("e", round, NOW + apr_time_from_sec(999),
+                                 &claim),
+                         shared->winners[round] ? SCEP_CHALLENGE_CLAIMED
+                                                : SCEP_CHALLENGE_EXPIRED);
+        extended += shared->winners[round];
+    }
+    ck_assert_int_gt(extended, 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+
 int main(void)
 {
     Suite *suite = suite_create("challenge_race");
@@ -328,6 +527,10 @@ int main(void)
     tcase_add_test(tc, nothing_is_lost_or_doubled_in_a_crowd);
     tcase_add_test(tc, a_crowd_that_issues_fills_the_table_exactly);
     tcase_add_test(tc, of_those_who_issue_one_secret_at_most_one_succeeds);
+    tcase_add_test(tc,
+                   of_64_who_share_a_challenge_as_many_get_in_as_it_has_uses);
+    tcase_add_test(tc, a_challenge_in_use_is_revoked_or_used_up);
+    tcase_add_test(tc, what_was_extended_is_not_found_expired);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

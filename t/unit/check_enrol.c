@@ -525,6 +525,15 @@ START_TEST(the_verifier_learns_how_it_ended)
     ck_assert_ptr_null(world.end.certificate);
     ck_assert_int_eq(world.end.fail_info, SCEP_FAIL_BAD_TIME);
     ck_assert_str_eq(world.end.reason, "too late");
+    ck_assert_int_eq(world.end.undecided, 0);
+    world.settled = 0;
+    world.answer.outcome = SCEP_CA_PENDING;
+    run(&answer);
+    ck_assert_int_eq(world.end.undecided, 1);
+    world.settled = 0;
+    world.answer.outcome = SCEP_CA_UNAVAILABLE;
+    run(&answer);
+    ck_assert_int_eq(world.end.undecided, 1);
 }
 END_TEST
 

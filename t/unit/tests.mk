@@ -37,6 +37,12 @@ TESTS += %D%/check_name
 %C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_name_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_name_match
+TESTS += %D%/check_name_match
+%C%_check_name_match_SOURCES = %D%/check_name_match.c
+%C%_check_name_match_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_name_match_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_csr
 TESTS += %D%/check_csr
 %C%_check_csr_SOURCES = %D%/check_csr.c
@@ -80,11 +86,34 @@ TESTS += %D%/check_result %D%/check_alg %D%/check_message
 %C%_check_message_LDADD = libunit.la libscepcore.la
 EXTRA_DIST += t/data
 
-check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_race
-TESTS += %D%/check_challenge_table %D%/check_challenge_race
-%C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c
+check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_uses \
+	%D%/check_challenge_extend %D%/check_challenge_list %D%/check_challenge_file
+TESTS += %D%/check_challenge_table %D%/check_challenge_uses \
+	%D%/check_challenge_extend %D%/check_challenge_list %D%/check_challenge_file
+CHALLENGE_FIXTURE = %D%/challenge_fixture.c %D%/challenge_fixture.h
+%C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c \
+	$(CHALLENGE_FIXTURE)
 %C%_check_challenge_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_table_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_uses_SOURCES = %D%/check_challenge_uses.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_uses_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_uses_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_extend_SOURCES = %D%/check_challenge_extend.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_extend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_extend_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_list_SOURCES = %D%/check_challenge_list.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_list_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_list_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_file_SOURCES = %D%/check_challenge_file.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_file_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_challenge_race
+TESTS += %D%/check_challenge_race
 %C%_check_challenge_race_SOURCES = %D%/check_challenge_race.c
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_race_LDADD = libunit.la libscepcore.la
@@ -109,3 +138,22 @@ TESTS += %D%/check_static_secret
 %C%_check_static_secret_SOURCES = %D%/check_static_secret.c
 %C%_check_static_secret_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_static_secret_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_gate %D%/check_intune_proto
+TESTS += %D%/check_gate %D%/check_intune_proto
+%C%_check_gate_SOURCES = %D%/check_gate.c
+%C%_check_gate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_gate_LDADD = libunit.la libscepcore.la
+%C%_check_intune_proto_SOURCES = %D%/check_intune_proto.c \
+	mod_scep/httpd/intune_proto.c
+%C%_check_intune_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	$(JANSSON_CFLAGS)
+%C%_check_intune_proto_LDADD = libunit.la $(JANSSON_LIBS)
+
+check_PROGRAMS += %D%/check_jamf_proto
+TESTS += %D%/check_jamf_proto
+%C%_check_jamf_proto_SOURCES = %D%/check_jamf_proto.c \
+	mod_scep/httpd/jamf_proto.c
+%C%_check_jamf_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	$(JANSSON_CFLAGS)
+%C%_check_jamf_proto_LDADD = libunit.la $(JANSSON_LIBS)

@@ -1,0 +1,333 @@
+/* explain.c - which rule would decide what about a request
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "explain.h"
+
+#include <apr_strings.h>
+#include <openssl/err.h>
+
+#include "device.h"
+#include "network.h"
+
+/* What the steps below share. */
+typedef struct explain_t {
+    const scep_explain_request_t *request;
+    const scep_alg_t *alg;
+    scep_csr_t *csr;
+    scep_verify_request_t who;
+    unsigned char client[16];
+    scep_explanation_t *out;
+    apr_pool_t *p;
+} explain_t;
+
+static scep_step_t *add(explain_t *explain, const char *rule,
+                        scep_step_result_t result, const char *detail)
+{
+    scep_step_t *step = apr_array_push(explain->out->steps);
+
+    memset(step, 0, sizeof(*step));
+    step->rule = rule;
+    step->result = result;
+    step->detail = detail;
+    return step;
+}
+
+/* Adds what a check of the enrolment has said. */
+static void add_checked(explain_t *explain, const char *rule,
+                        const scep_result_t *res, const char *detail)
+{
+    scep_step_t *step;
+
+    if (res->reason == SCEP_REASON_NONE) {
+        add(explain, rule, SCEP_STEP_PASSED, detail);
+        return;
+    }
+    step = add(explain, rule, SCEP_STEP_REFUSED, res->detail);
+    step->reason = res->reason;
+    step->decides = 1;
+}
+
+/* ------------------------------------------------------------------ */
+/* The request                                                          */
+
+static void explain_type(explain_t *explain)
+{
+    scep_result_t res = SCEP_RESULT_INIT;
+
+    scep_enrol_check_type(explain->request->profile, explain->request->type,
+                          &res, explain->p);
+    add_checked(explain, "messageType", &res, NULL);
+}
+
+/* The three things that scep_csr_verify looks at, of which it says one. */
+static void explain_content(explain_t *explain)
+{
+    static const scep_result_t good = SCEP_RESULT_INIT;
+    const scep_csr_t *csr = explain->csr;
+    unsigned int digests = explain->request->profile->digests;
+    scep_result_t res = SCEP_RESULT_INIT, rest = SCEP_RESULT_INIT;
+
+    scep_csr_verify(csr, digests, explain->alg, &res, explain->p);
+    add_checked(explain, "signature",
+                res.reason == SCEP_REASON_POP ? &res : &good, NULL);
+    if (res.reason == SCEP_REASON_DIGEST)
+        rest = res;
+    else if (!(csr->digest & digests))
+        scep_result_fail(&rest, explain->p, SCEP_REASON_DIGEST,
+                         "the CSR's digest is not allowed");
+    add_checked(explain, "ScepDigests", &rest,
+                csr->digest ? scep_alg_digest_name(csr->digest) : NULL);
+    if (csr->fault)
+        scep_result_fail(&res, explain->p, SCEP_REASON_CSR, "%s", csr->fault);
+    add_checked(explain, "attributes", csr->fault ? &res : &good, NULL);
+}
+
+static void explain_key(explain_t *explain)
+{
+    scep_result_t res = SCEP_RESULT_INIT;
+
+    scep_alg_key_check(&explain->request->profile->policy.keys,
+                       explain->csr->key, &res, explain->p);
+    add_checked(explain, "ScepKeyTypes", &res,
+                apr_psprintf(explain->p, "%s, %d bits",
+                             EVP_PKEY_get0_type_name(explain->csr->key),
+                             EVP_PKEY_get_bits(explain->csr->key)));
+}
+
+/* ------------------------------------------------------------------ */
+/* Who is asking                                                        */
+
+static int gather_facts(explain_t *explain)
+{
+    const scep_explain_request_t *request = explain->request;
+    scep_verify_request_t *who = &explain->who;
+    const scep_csr_t *csr = explain->csr;
+    scep_result_t res = SCEP_RESULT_INIT;
+
+    who->challenge = request->challenge ? request->challenge : csr->challenge;
+    who->now = request->now;
+    who->transaction_id = "";
+    who->address = request->address;
+    who->csr = csr->der;
+    who->csr_len = csr->der_len;
+    who->subject = csr->subject;
+    who->sans = csr->sans;
+    who->renewal = request->type == SCEP_TYPE_RENEWAL_REQ;
+    if (request->address &&
+        scep_network_address(explain->client, request->address))
+        who->facts.address = explain->client;
+    scep_enrol_name_facts(request->profile, csr, &who->facts, &res,
+                          explain->p);
+    add_checked(explain, "names", &res, NULL);
+    return res.reason == SCEP_REASON_NONE;
+}
+
+/* Adds what a verifier says.  @param asked  the enrolment would ask it */
+static void add_verdict(explain_t *explain, const char *rule,
+                        const scep_verify_result_t *verdict, int asked)
+{
+    const char *said = verdict->reason;
+    scep_step_t *step;
+
+    switch (verdict->outcome) {
+    case SCEP_VERIFY_GRANTED:
+        add(explain, rule, SCEP_STEP_PASSED, verdict->id);
+        return;
+    case SCEP_VERIFY_PASS:
+        add(explain, rule, SCEP_STEP_NOT_APPLICABLE, said);
+        return;
+    case SCEP_VERIFY_ERROR:
+        step = add(explain, rule, SCEP_STEP_UNAVAILABLE, said);
+        step->reason = SCEP_REASON_VERIFIER_DOWN;
+        break;
+    default:
+        step = add(explain, rule, SCEP_STEP_REFUSED, said);
+        step->reason =
+            verdict->breach ? SCEP_REASON_BREACH : SCEP_REASON_CHALLENGE;
+    }
+    step->decides = asked;
+}
+
+/* In their order; the first that does not pass decides. */
+static void explain_verifiers(explain_t *explain)
+{
+    const apr_array_header_t *verifiers = explain->request->verifiers;
+    const char *last = "no verifier is for this messageType";
+    int decided = 0, unknown = 0;
+
+    for (int i = 0; i < verifiers->nelts; i++) {
+        const scep_explain_verifier_t *verifier =
+            &APR_ARRAY_IDX(verifiers, i, scep_explain_verifier_t);
+        const char *rule =
+            apr_pstrcat(explain->p, "ScepVerify ", verifier->name, NULL);
+        scep_verify_result_t verdict = { 0 };
+
+        if (explain->who.renewal && !verifier->provider->by_signer) {
+            add(explain, rule, SCEP_STEP_NOT_APPLICABLE,
+                "it does not go by the signer's certificate");
+        } else if (!verifier->provider->explain) {
+            add(explain, rule, SCEP_STEP_UNKNOWN,
+                "only a real request can tell");
+            unknown |= !decided;
+        } else {
+            verifier->provider->explain(verifier->data, &explain->who,
+                                        &verdict, explain->p);
+            add_verdict(explain, rule, &verdict, !decided && !unknown);
+            decided |= verdict.outcome != SCEP_VERIFY_PASS;
+            last = verdict.reason;
+        }
+    }
+    explain->out->unknown = unknown;
+    if (!decided && !unknown) {
+        scep_step_t *step =
+            add(explain, "ScepVerify", SCEP_STEP_REFUSED, last);
+
+        step->reason = SCEP_REASON_CHALLENGE;
+        step->decides = 1;
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* What it may have                                                     */
+
+/* Keeps the first reason and puts the details together. */
+static void note_fault(scep_result_t *all, const scep_result_t *one,
+                       apr_pool_t *p)
+{
+    const char *before = all->detail;
+
+    if (one->reason == SCEP_REASON_NONE)
+        return;
+    if (all->reason == SCEP_REASON_NONE)
+        *all = *one;
+    else
+        all->detail = apr_pstrcat(p, before, "; ", one->detail, NULL);
+}
+
+static void explain_sans(explain_t *explain)
+{
+    scep_result_t all = SCEP_RESULT_INIT;
+
+    if (!explain->csr->sans) {
+        add(explain, "ScepSubjectAltNames", SCEP_STEP_NOT_APPLICABLE,
+            "the CSR asks for none");
+        return;
+    }
+    for (int i = 0; i < sk_GENERAL_NAME_num(explain->csr->sans); i++) {
+        scep_result_t res = SCEP_RESULT_INIT;
+
+        scep_policy_san(&explain->request->profile->policy,
+                        sk_GENERAL_NAME_value(explain->csr->sans, i), &res,
+                        explain->p);
+        note_fault(&all, &res, explain->p);
+    }
+    add_checked(explain, "ScepSubjectAltNames", &all,
+                scep_name_sans_text(explain->csr->sans, explain->p));
+}
+
+static void explain_extensions(explain_t *explain)
+{
+    const STACK_OF(X509_EXTENSION) *extensions = explain->csr->extensions;
+    scep_policy_answer_t answer = { NULL, NULL };
+    scep_result_t all = SCEP_RESULT_INIT;
+
+    for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
+        scep_result_t res = SCEP_RESULT_INIT;
+
+        scep_policy_extension(&explain->request->profile->policy, explain->csr,
+                              sk_X509_EXTENSION_value(extensions, i), &answer,
+                              &res, explain->p);
+        note_fault(&all, &res, explain->p);
+    }
+    if (sk_X509_EXTENSION_num(extensions) <= 0) {
+        add(explain, "ScepExtensions", SCEP_STEP_NOT_APPLICABLE,
+            "the CSR asks for none");
+        return;
+    }
+    add_checked(explain, "ScepExtensions", &all,
+                answer.dropped
+                    ? apr_pstrcat(explain->p, "left out: ", answer.dropped,
+                                  NULL)
+                    : NULL);
+}
+
+static void explain_policy(explain_t *explain)
+{
+    scep_result_t res = SCEP_RESULT_INIT;
+
+    scep_policy_subject(&explain->request->profile->policy, explain->csr, &res,
+                        explain->p);
+    add_checked(explain, "ScepEmptySubject", &res, NULL);
+    explain_sans(explain);
+    explain_extensions(explain);
+}
+
+/* ------------------------------------------------------------------ */
+
+/* What cannot be asked about a CSR that cannot be read. */
+static void skip(explain_t *explain, const char *why)
+{
+    static const char *const rules[] = { "ScepVerify", "ScepEmptySubject",
+                                         "ScepSubjectAltNames",
+                                         "ScepExtensions" };
+
+    for (int i = 0; i < 4; i++)
+        add(explain, rules[i], SCEP_STEP_NOT_APPLICABLE, why);
+}
+
+static void decide(scep_explanation_t *out)
+{
+    for (int i = 0; !out->decided_by && i < out->steps->nelts; i++) {
+        const scep_step_t *step = &APR_ARRAY_IDX(out->steps, i, scep_step_t);
+
+        if (step->decides)
+            out->decided_by = step;
+    }
+    if (out->decided_by)
+        out->unknown = 0;
+}
+
+void scep_explain(const scep_explain_request_t *request, const scep_alg_t *alg,
+                  scep_explanation_t *explanation, apr_pool_t *p)
+{
+    explain_t explain = {
+        .request = request, .alg = alg, .out = explanation, .p = p
+    };
+    scep_result_t res = SCEP_RESULT_INIT;
+
+    memset(explanation, 0, sizeof(*explanation));
+    explanation->steps = apr_array_make(p, 16, sizeof(scep_step_t));
+    explain_type(&explain);
+    scep_csr_parse(&explain.csr, request->csr, request->csr_len, NULL, NULL, 0,
+                   &res, p);
+    add_checked(&explain, "PKCS#10", &res, NULL);
+    explanation->csr = explain.csr;
+    if (explain.csr) {
+        explain_content(&explain);
+        explain_key(&explain);
+    }
+    if (!explain.csr) {
+        skip(&explain, "the CSR cannot be read");
+    } else if (explain.csr->fault) {
+        skip(&explain, "the CSR's attributes are wrong");
+    } else {
+        if (gather_facts(&explain))
+            explain_verifiers(&explain);
+        explain_policy(&explain);
+    }
+    decide(explanation);
+    ERR_clear_error();
+}
+
+const char *scep_explain_result_name(scep_step_result_t result)
+{
+    static const char *const names[] = {
+        [SCEP_STEP_PASSED] = "passed",
+        [SCEP_STEP_REFUSED] = "refused",
+        [SCEP_STEP_NOT_APPLICABLE] = "not applicable",
+        [SCEP_STEP_UNAVAILABLE] = "unavailable",
+        [SCEP_STEP_UNKNOWN] = "unknown",
+    };
+
+    return names[result];
+}

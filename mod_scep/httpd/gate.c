@@ -1,0 +1,30 @@
+/* gate.c - half of httpd's workers may wait for a service
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "gate.h"
+
+#include <ap_mpm.h>
+#include <apr_shm.h>
+
+#define PLACES_MAX 1024
+
+apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf)
+{
+    apr_shm_t *shm;
+    int processes = 1, threads = 1;
+    unsigned int count;
+    apr_status_t rv;
+
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    count = (unsigned int)(processes < 1 ? 1 : processes) *
+            (unsigned int)(threads < 1 ? 1 : threads) / 2;
+    if (count < 1)
+        count = 1;
+    if (count > PLACES_MAX)
+        count = PLACES_MAX;
+    rv = apr_shm_create(&shm, scep_gate_size(count), NULL, pconf);
+    if (rv == APR_SUCCESS)
+        *gate = scep_gate_create(apr_shm_baseaddr_get(shm), count, pconf);
+    return rv;
+}

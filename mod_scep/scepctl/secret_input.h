@@ -1,0 +1,27 @@
+/* secret_input.h - passwords and secrets, from anywhere but the command line
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SCEPCTL_SECRET_INPUT_H
+#define SCEPCTL_SECRET_INPUT_H
+
+#include "scepctl.h"
+
+/** Longest password or secret, octets. */
+#define CTL_SECRET_MAX 1024
+
+/**
+ * Reads a password for the server: the first line of a file that others
+ * cannot read, or from the terminal.
+ * @param file  NULL: the terminal
+ * @return NULL, or what is wrong
+ */
+const char *ctl_secret_password(ctl_t *ctl, const char *file, char **password);
+
+/**
+ * Reads a new secret: twice from the terminal, or one line of standard input
+ * where that is none.
+ * @return NULL, or what is wrong
+ */
+const char *ctl_secret_new(ctl_t *ctl, char **secret);
+
+#endif

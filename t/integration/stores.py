@@ -1,0 +1,43 @@
+"""Configuration of every challenge store, for tests that run on each.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import itertools
+
+from gateway import Sandbox
+
+MPMS = ["event", "prefork"]
+# event and prefork have the store shm; these have event
+DATABASES = ["sqlite", "postgres"]
+
+DBD = """\
+LoadModule dbd_module modules/mod_dbd.so
+DBDriver %s
+DBDParams "%s"
+ScepChallengeStore dbd:challenges(challenges.key)
+"""
+
+numbers = itertools.count()
+
+
+def sqlite(sandbox):
+    """Lines for a file that the server's own user can write."""
+    path = sandbox.dir / "db"
+    path.mkdir()
+    path.chmod(0o777)
+    return DBD % ("sqlite3", path / "challenges.db")
+
+
+def postgres(cluster):
+    """Lines for a new, empty database of a cluster."""
+    return DBD % ("pgsql", cluster.create("store%d" % next(numbers)))
+
+
+def sandbox(kind, lines, get_cluster):
+    """A server that is not started: one of MPMS or of DATABASES."""
+    made = Sandbox(kind if kind in MPMS else "event", lines)
+    if kind == "sqlite":
+        made.lines += sqlite(made)
+    elif kind == "postgres":
+        made.lines += postgres(get_cluster())
+    return made
