@@ -23,3 +23,24 @@ mod_scep_ca_openssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 mod_scep_ca_openssl_la_LDFLAGS = -module -avoid-version -shared \
 	-export-symbols-regex '^scep_ca_openssl_module$$'
 mod_scep_ca_openssl_la_LIBADD = libscepissue.la $(OPENSSL_LIBS)
+
+# The protocol without httpd, which its unit tests link too.
+noinst_LTLIBRARIES += libscepejbca.la
+libscepejbca_la_SOURCES = \
+	%D%/ejbca/ejbca_decode.c %D%/ejbca/ejbca_decode.h \
+	%D%/ejbca/ejbca_proto.c %D%/ejbca/ejbca_proto.h \
+	%D%/ejbca/ejbca_turns.c %D%/ejbca/ejbca_turns.h \
+	%D%/ejbca/ejbca_username.c %D%/ejbca/ejbca_username.h
+libscepejbca_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libscepejbca_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+
+module_LTLIBRARIES += mod_scep_ca_ejbca.la
+mod_scep_ca_ejbca_la_SOURCES = %D%/ejbca/ejbca.h \
+	%D%/ejbca/ejbca_call.c %D%/ejbca/ejbca_conf.c \
+	%D%/ejbca/ejbca_submit.c %D%/ejbca/mod_scep_ca_ejbca.c
+mod_scep_ca_ejbca_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+mod_scep_ca_ejbca_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+mod_scep_ca_ejbca_la_LDFLAGS = -module -avoid-version -shared \
+	-export-symbols-regex '^scep_ca_ejbca_module$$'
+mod_scep_ca_ejbca_la_LIBADD = libscepejbca.la libscephttp.la $(JANSSON_LIBS) \
+	$(OPENSSL_LIBS)
