@@ -320,13 +320,14 @@ static apr_time_t not_before(const X509 *cert)
     return apr_time_exp_gmt_get(&time, &exploded) == APR_SUCCESS ? time : 0;
 }
 
-static int has_key(const X509 *cert, const unsigned char *spki,
-                   apr_size_t spki_len)
+static int has_key(const X509 *cert, const unsigned char key[32])
 {
-    unsigned char *der = NULL;
+    unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
     int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
     int same =
-        len > 0 && (apr_size_t)len == spki_len && !memcmp(der, spki, spki_len);
+        len > 0 &&
+        EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1 &&
+        !memcmp(digest, key, 32);
 
     OPENSSL_free(der);
     return same;

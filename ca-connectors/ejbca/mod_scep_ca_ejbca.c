@@ -16,8 +16,6 @@
 #include "ejbca_proto.h"
 #include "ejbca_username.h"
 
-APLOG_USE_MODULE(scep_ca_ejbca);
-
 #define TIMEOUT_DEFAULT apr_time_from_sec(30)
 
 /* The turns outlive a reload: children of before and after share them. */
@@ -207,7 +205,7 @@ static const char *issuer_of(scep_ejbca_t *ca, const char **error,
     return issuer;
 }
 
-static apr_status_t crl(void *cav, X509_CRL **found, apr_pool_t *p)
+static apr_status_t latest_crl(void *cav, X509_CRL **found, apr_pool_t *p)
 {
     scep_ejbca_t *ca = cav;
     scep_http_response_t response;
@@ -226,8 +224,9 @@ static apr_status_t crl(void *cav, X509_CRL **found, apr_pool_t *p)
                : APR_EGENERAL;
 }
 
-static apr_status_t revoke(void *cav, const X509 *certificate, int reason,
-                           const char **error, apr_pool_t *p)
+static apr_status_t revoke_certificate(void *cav, const X509 *certificate,
+                                       int reason, const char **error,
+                                       apr_pool_t *p)
 {
     scep_ejbca_t *ca = cav;
     scep_http_response_t response;
@@ -279,8 +278,8 @@ static const scep_ca_provider_t provider = {
     .submit = scep_ejbca_submit,
     .poll = scep_ejbca_poll,
     .ca_chain = ca_chain,
-    .crl = crl,
-    .revoke = revoke,
+    .crl = latest_crl,
+    .revoke = revoke_certificate,
     .health = health,
     .open = open_turns,
     .checks_challenge = checks_challenge,
