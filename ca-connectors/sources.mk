@@ -11,11 +11,16 @@ libscepissue_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 # HTTP for all that ask another service: connectors, verifiers, scepctl.
 noinst_LTLIBRARIES += libscephttp.la
 libscephttp_la_SOURCES = \
+	%D%/http/http_binding.c %D%/http/http_binding.h \
 	%D%/http/http_call.c \
 	%D%/http/http_client.c %D%/http/http_client.h \
-	%D%/http/http_private.h
-libscephttp_la_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
-libscephttp_la_LIBADD = $(CURL_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+	%D%/http/http_gss.c %D%/http/http_gss.h \
+	%D%/http/http_keytab.c %D%/http/http_keytab.h \
+	%D%/http/http_private.h \
+	%D%/http/http_proof.c %D%/http/http_proof.h
+libscephttp_la_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(GSSAPI_CFLAGS)
+libscephttp_la_LIBADD = $(CURL_LIBS) $(GSSAPI_LIBS) $(OPENSSL_LIBS) \
+	$(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep_ca_openssl.la
 mod_scep_ca_openssl_la_SOURCES = %D%/openssl/mod_scep_ca_openssl.c

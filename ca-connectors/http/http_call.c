@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http_private.h"
+#include "http_proof.h"
 
 #include <string.h>
 
@@ -26,6 +27,7 @@ typedef struct call_t {
     apr_size_t header_len;
     char *body;
     apr_size_t body_len, body_room;
+    scep_http_proof_t proof; /**< of KERBEROS */
     char error[CURL_ERROR_SIZE];
     apr_pool_t *p;
 } call_t;
@@ -45,6 +47,9 @@ static int before_request(void *callv, char *remote_ip, char *local_ip,
     (void)remote_port;
     (void)local_port;
     if (call->sent && !call->answered && !call->repeatable)
+        return CURL_PREREQFUNC_ABORT;
+    if (call->client->gss &&
+        !scep_http_proof_offer(&call->proof, call->curl, call->p))
         return CURL_PREREQFUNC_ABORT;
     call->sent = 1;
     call->answered = 0;
@@ -189,6 +194,10 @@ static void set_auth(call_t *call)
     } else if (settings->auth == SCEP_HTTP_AUTH_NEGOTIATE) {
         SET(call, CURLOPT_HTTPAUTH, CURLAUTH_NEGOTIATE);
         SET(call, CURLOPT_USERPWD, ":");
+    } else if (settings->auth == SCEP_HTTP_AUTH_NTLM) {
+        SET(call, CURLOPT_HTTPAUTH, CURLAUTH_NTLM);
+        SET(call, CURLOPT_USERNAME, settings->user ? settings->user : "");
+        SET(call, CURLOPT_PASSWORD, secret);
     }
 }
 
@@ -242,12 +251,20 @@ static void prepare(call_t *call)
     SET(call, CURLOPT_HEADERDATA, call);
     SET(call, CURLOPT_WRITEFUNCTION, take_body);
     SET(call, CURLOPT_WRITEDATA, call);
+    SET(call, CURLOPT_USERAGENT, call->client->settings.user_agent);
     set_transport(call);
     set_tls(call);
     set_method(call);
     set_fields(call);
     set_auth(call);
-    SET(call, CURLOPT_HTTPHEADER, call->fields);
+    if (call->client->gss) {
+        call->failed |=
+            !scep_http_proof_init(&call->proof, call->client, call->request,
+                                  call->fields, call->p);
+        SET(call, CURLOPT_HTTPHEADER, &call->proof.field);
+    } else {
+        SET(call, CURLOPT_HTTPHEADER, call->fields);
+    }
 }
 
 /* A URL as it may stand in a log: without user and query. */
@@ -296,7 +313,10 @@ static apr_status_t perform(call_t *call)
         return fail(response, APR_TIMEUP, url, "no answer in time", call->p);
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         return fail(response, APR_EGENERAL, url,
-                    "the connection was closed without an answer", call->p);
+                    call->proof.error
+                        ? call->proof.error
+                        : "the connection was closed without an answer",
+                    call->p);
     }
     if (code != CURLE_OK) {
         return fail(response, APR_EGENERAL, url,
@@ -316,6 +336,37 @@ static apr_status_t perform(call_t *call)
     return APR_SUCCESS;
 }
 
+static void begin(call_t *call)
+{
+    scep_http_response_t *response = call->response;
+
+    memset(response, 0, sizeof(*response));
+    response->headers = apr_table_make(call->p, 8);
+    call->sent = call->answered = 0;
+    call->header_len = call->body_len = 0;
+}
+
+/* 401 says that nothing was done, whatever the method. */
+static apr_status_t perform_proved(call_t *call)
+{
+    scep_http_response_t *response = call->response;
+    const char *url = call->request->url, *err;
+    apr_status_t rv = perform(call);
+
+    if (rv == APR_SUCCESS && response->status == 401 &&
+        scep_http_gss_refresh(call->client->gss, call->proof.exchange)) {
+        begin(call);
+        rv = perform(call);
+    }
+    if (rv != APR_SUCCESS)
+        return rv;
+    err = scep_http_proof_check(&call->proof, response, call->p);
+    if (!err)
+        return APR_SUCCESS;
+    return fail(response, response->status == 401 ? APR_SUCCESS : APR_EGENERAL,
+                url, err, call->p);
+}
+
 apr_status_t scep_http_client_call(scep_http_client_t *client,
                                    const scep_http_request_t *request,
                                    scep_http_response_t *response,
@@ -328,17 +379,19 @@ apr_status_t scep_http_client_call(scep_http_client_t *client,
     const char *err =
         scep_http_check_url(request->url, client->settings.allow_http, p);
 
-    memset(response, 0, sizeof(*response));
-    response->headers = apr_table_make(p, 8);
+    begin(&call);
     if (err || (err = client->fault))
         return fail(response, APR_EGENERAL, request->url, err, p);
     call.curl = scep_http_handle_get(client);
     if (!call.curl)
         return fail(response, APR_EGENERAL, request->url, "out of memory", p);
     prepare(&call);
-    rv = call.failed ? fail(response, APR_EGENERAL, request->url,
-                            "the request cannot be made", p)
-                     : perform(&call);
+    if (call.failed) {
+        rv = fail(response, APR_EGENERAL, request->url,
+                  "the request cannot be made", p);
+    } else {
+        rv = client->gss ? perform_proved(&call) : perform(&call);
+    }
     scep_http_handle_put(client, call.curl);
     free_fields(&call);
     ERR_clear_error();

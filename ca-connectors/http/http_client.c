@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http_private.h"
+#include "http_keytab.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -155,6 +156,16 @@ static struct curl_blob *load(scep_http_client_t *client, const char *name,
     return blob;
 }
 
+static void load_keytab(scep_http_client_t *client, apr_pool_t *p)
+{
+    const scep_http_settings_t *settings = &client->settings;
+    const char *err = scep_http_gss_create(&client->gss, settings->keytab,
+                                           settings->principal, p);
+
+    if (err)
+        client->fault = err;
+}
+
 scep_http_client_t *scep_http_client_create(
     const scep_http_settings_t *settings, apr_pool_t *p)
 {
@@ -173,9 +184,12 @@ scep_http_client_t *scep_http_client_create(
     own->proxy = apr_pstrdup(p, own->proxy);
     own->user = apr_pstrdup(p, own->user);
     own->secret = copy_secret(own->secret, p);
+    own->user_agent = apr_pstrdup(p, own->user_agent);
     client->ca = load(client, own->ca_file, p);
     client->certificate = load(client, own->certificate, p);
     client->key = load(client, own->key ? own->key : own->certificate, p);
+    if (own->auth == SCEP_HTTP_AUTH_KERBEROS)
+        load_keytab(client, p);
     client->owner = getpid();
     client->idle = apr_pcalloc(p, own->max_idle * sizeof(CURL *));
     if (apr_thread_mutex_create(&client->mutex, APR_THREAD_MUTEX_DEFAULT, p))
@@ -230,5 +244,19 @@ const char *scep_http_check_url(const char *url, int allow_http, apr_pool_t *p)
     err = code == CURLUE_OK ? check_parts(parts, allow_http)
                             : curl_url_strerror(code);
     curl_url_cleanup(parts);
+    return err;
+}
+
+const char *scep_http_check_keytab(const char *file, const char *principal,
+                                   apr_pool_t *p)
+{
+    scep_http_keytab_t keytab;
+    apr_pool_t *own;
+    const char *err;
+
+    if (apr_pool_create(&own, p))
+        return "out of memory";
+    err = apr_pstrdup(p, scep_http_keytab_read(file, principal, &keytab, own));
+    apr_pool_destroy(own);
     return err;
 }

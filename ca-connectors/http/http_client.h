@@ -53,7 +53,7 @@ typedef struct scep_http_settings_t {
     const char *user;
     const char *secret;
     int allow_http;         /**< SCEP_HTTP_*; 0: https only */
-    const char *keytab;     /**< KERBEROS: file, read by the calling process */
+    const char *keytab;     /**< KERBEROS: file; needed */
     const char *principal;  /**< KERBEROS: of the client; the keytab's first */
     const char *user_agent; /**< NULL: none */
     /** OSSL_STORE URI of the client's key (pkcs11:...), in place of key */
@@ -77,8 +77,8 @@ typedef struct scep_http_response_t {
     apr_size_t body_len;
     /** zero: nothing reached the service, so a retry is harmless */
     int sent;
-    /** for the log where the call failed, which is an APR error; no secret,
-     * no control character */
+    /** for the log where the call failed, which is an APR error, and where
+     * KERBEROS was answered 401; no secret, no control character */
     const char *error;
 } scep_http_response_t;
 
@@ -101,9 +101,18 @@ const char *scep_http_check_url(const char *url, int allow_http,
                                 apr_pool_t *p);
 
 /**
+ * Says whether a keytab can be used; asks no KDC.
+ * @param principal  whose key it must have; NULL: anyone's
+ * @return NULL, or what is wrong, for the log
+ */
+const char *scep_http_check_keytab(const char *file, const char *principal,
+                                   apr_pool_t *p);
+
+/**
  * Makes a request and waits for the answer.  It goes out once: where a
  * connection that was kept open ends without an answer the call fails, unless
- * the method is GET or HEAD.
+ * the method is GET or HEAD, or unless KERBEROS got 401, by which the server
+ * says that it did nothing: then once more, with new tickets.
  * @param response  filled in; an answer that was cut off counts as none
  * @return APR_SUCCESS with any HTTP status; APR_TIMEUP; APR_ENOSPC: over
  *         max_response; APR_EGENERAL.  response->error tells more

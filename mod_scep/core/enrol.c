@@ -272,8 +272,10 @@ static int judge(enrol_t *enrol, scep_ca_result_t *result)
         enrol->res->detail = reason;
         return 1;
     case SCEP_CA_REJECTED:
-        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_REJECTED, "%s",
-                         reason);
+        scep_result_fail(enrol->res, enrol->p,
+                         result->device_fault ? SCEP_REASON_CA_REJECTED
+                                              : SCEP_REASON_CA_FAULT,
+                         "%s", reason);
         enrol->res->fail_info = result->fail_info;
         return result->device_fault;
     case SCEP_CA_UNAVAILABLE:

@@ -56,6 +56,8 @@ static const reason_t reasons[SCEP_REASON_COUNT] = {
                                      "the transaction is not known", 0 },
     [SCEP_REASON_CA_REJECTED] = { "ca-rejected", SCEP_FAIL_BAD_REQUEST,
                                   "the CA refused the request", 0 },
+    [SCEP_REASON_CA_FAULT] = { "ca-fault", SCEP_FAIL_BAD_REQUEST,
+                               "the CA refused the request", 0 },
     [SCEP_REASON_CA_BAD_CERT] = { "ca-bad-certificate", SCEP_FAIL_BAD_REQUEST,
                                   "no certificate could be issued", 0 },
     [SCEP_REASON_CA_DOWN] = { "ca-down", SCEP_FAIL_BAD_REQUEST,

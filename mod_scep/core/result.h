@@ -38,6 +38,7 @@ typedef enum {
     SCEP_REASON_POLICY,         /**< badRequest: subject, SAN, extension */
     SCEP_REASON_NO_TRANSACTION, /**< badCertId: CertPoll for nothing known */
     SCEP_REASON_CA_REJECTED,    /**< failInfo as the CA said */
+    SCEP_REASON_CA_FAULT,       /**< ditto: it refuses the gateway */
     SCEP_REASON_CA_BAD_CERT, /**< badRequest: the CA's answer failed checks */
     SCEP_REASON_CA_DOWN,     /**< 503 and Retry-After */
     SCEP_REASON_VERIFIER_DOWN, /**< 503 and Retry-After */

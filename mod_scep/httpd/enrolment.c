@@ -203,6 +203,7 @@ static void log_outcome(request_rec *r, const scep_profile_t *profile,
                                       "%s",
                       profile->name, subject, id, detail);
         break;
+    case SCEP_REASON_CA_FAULT:
     case SCEP_REASON_CA_BAD_CERT:
     case SCEP_REASON_CA_DOWN:
     case SCEP_REASON_VERIFIER_DOWN:

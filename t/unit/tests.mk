@@ -19,6 +19,12 @@ TESTS += %D%/check_http_client
 %C%_check_http_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_http_client_LDADD = libscephttp.la libunit.la
 
+check_PROGRAMS += %D%/check_ejbca
+TESTS += %D%/check_ejbca
+%C%_check_ejbca_SOURCES = %D%/check_ejbca.c
+%C%_check_ejbca_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+%C%_check_ejbca_LDADD = libunit.la libscepejbca.la $(JANSSON_LIBS)
+
 check_PROGRAMS += %D%/check_enrol
 TESTS += %D%/check_enrol
 %C%_check_enrol_SOURCES = %D%/check_enrol.c
