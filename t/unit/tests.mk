@@ -118,6 +118,12 @@ TESTS += %D%/check_challenge_race
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_race_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_counter_table
+TESTS += %D%/check_counter_table
+%C%_check_counter_table_SOURCES = %D%/check_counter_table.c
+%C%_check_counter_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_counter_table_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_der
 TESTS += %D%/check_der
 %C%_check_der_SOURCES = %D%/check_der.c
