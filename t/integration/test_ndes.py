@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import hashlib
+import json
 import re
 import urllib.parse
 
@@ -11,9 +12,11 @@ import pytest
 import ndesclients
 import profiles
 import scepclient
-from gateway import Sandbox, make_csr
+import stores
+from gateway import Sandbox, make_csr, wait_until
 from pki import dns, name
 from pkimessage import SUCCESS
+from postgres import Postgres
 
 FULL = "The password cache is full."
 FORBIDDEN = "You do not have sufficient permission to enroll with SCEP."
@@ -157,6 +160,15 @@ def live(server):
 
 def rows(server):
     return {row["id"]: row for row in server.listing()["challenges"]}
+
+
+def send_event(server):
+    """What Jamf Pro sends, to the sandbox's webhook."""
+    return scepclient.request(
+        server.values["JAMF_URL"], "POST", json.dumps(
+            {"webhook": {"webhookEvent": "SCEPChallenge"},
+             "event": {"payloadIdentifier": "x"}}),
+        {"Content-Type": "application/json"})
 
 
 class Device:
@@ -399,6 +411,27 @@ def test_a_quota_is_a_full_cache_too(make_server):
     for _ in range(2):
         without_password(get(server, "/certsrv/mscep_admin/"), FULL)
     assert live(server) == 2
+
+
+def test_a_store_that_is_down_is_503_until_it_is_back(make_server):
+    cluster = Postgres()
+    try:
+        cluster.start()
+        server = make_server(stores.postgres(cluster))
+        password_of(server, get(server, "/certsrv/mscep_admin/"))
+        cluster.kill()
+        server.log.expect("SCEP0124")
+        server.log.allow("SCEP023", r"\[dbd:error")
+        for method in ("GET", "POST"):
+            answer = get(server, "/certsrv/mscep_admin/", method)
+            assert answer.status == 503 and b"challenge store" in answer.body
+            assert not re.search(b"[0-9A-F]{16}", answer.body)
+        assert send_event(server).status == 503
+        cluster.start()
+        wait_until(lambda: send_event(server).status == 200)
+        password_of(server, get(server, "/certsrv/mscep_admin/"))
+    finally:
+        cluster.remove()
 
 
 # --------------------------------------------------------------- HTTP itself
