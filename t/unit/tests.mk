@@ -156,6 +156,14 @@ TESTS += %D%/check_gate %D%/check_intune_proto
 	$(JANSSON_CFLAGS)
 %C%_check_intune_proto_LDADD = libunit.la $(JANSSON_LIBS)
 
+check_PROGRAMS += %D%/check_webhook_proto
+TESTS += %D%/check_webhook_proto
+%C%_check_webhook_proto_SOURCES = %D%/check_webhook_proto.c \
+	mod_scep/httpd/webhook_names.c mod_scep/httpd/webhook_proto.c
+%C%_check_webhook_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	$(JANSSON_CFLAGS)
+%C%_check_webhook_proto_LDADD = libunit.la libscepcore.la $(JANSSON_LIBS)
+
 check_PROGRAMS += %D%/check_jamf_proto
 TESTS += %D%/check_jamf_proto
 %C%_check_jamf_proto_SOURCES = %D%/check_jamf_proto.c \
