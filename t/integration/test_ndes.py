@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import concurrent.futures
 import hashlib
 import json
 import re
@@ -259,6 +260,17 @@ def test_the_time_is_the_real_one(ndes, path, query, minutes):
 def test_every_page_is_another_password(ndes):
     found = {password_of(ndes, get(ndes, path)) for path in PAGES * 3}
     assert len(found) == 6
+
+
+def test_pages_at_the_same_time(ndes):
+    before = live(ndes)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(
+            lambda turn: get(ndes, PAGES[turn % 2],
+                             ("GET", "POST", "HEAD")[turn % 3]), range(96)))
+    found = [password_of(ndes, page) for page in pages if page.body]
+    assert len(found) == len(set(found)) == 64
+    assert live(ndes) == before + 64
 
 
 # ------------------------------------------------------------ enrolling by it
