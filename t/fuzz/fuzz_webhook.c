@@ -60,6 +60,7 @@ static void ask(const uint8_t *data, size_t size)
     char *body;
     apr_size_t len;
 
+    ERR_clear_error();
     if (!csr)
         return;
     extensions = X509_REQ_get_extensions(csr);
