@@ -17,10 +17,8 @@
 
 const ctl_option_t ctl_challenge_new_options[] = {
     { "profile", "NAME", "which it is for, where there are several", NULL, 0 },
-    { "subject", "DN", "bind it to this subject, such as \"CN=x,O=y\"", NULL,
-      0 },
-    { "san", "SAN", "bind it to this set of names, such as dns:x.example",
-      NULL, 1 },
+    { "subject", "DN", "bind it to this subject: \"CN=x,O=y\"", NULL, 0 },
+    { "san", "SAN", "bind it to this set of names: dns:x.example", NULL, 1 },
     { "no-san", NULL, "bind it to no name beside the subject", NULL, 0 },
     { "device", "ID", "bind it to this device", NULL, 0 },
     { "network", "CIDR", "bind it to clients of this network", NULL, 0 },
@@ -164,7 +162,8 @@ typedef struct listing_t {
     const ctl_t *ctl;
     apr_int64_t left; /**< rows that may still come; -1: any number */
     apr_int64_t rows; /**< that were printed */
-    char after[64];   /**< id of the last one, or "" */
+    int begun;
+    char after[64]; /**< id of the last one, or "" */
 } listing_t;
 
 static const char *query_of(const listing_t *listing, apr_pool_t *p)
@@ -206,16 +205,25 @@ static void print_row(const char *id, const char *state, const char *profile,
 
 static void print_rows(listing_t *listing, const json_t *rows, apr_pool_t *p)
 {
+    int json = ctl_option(listing->ctl, "json") != NULL;
     json_t *row;
     size_t i;
 
+    if (!listing->begun) {
+        if (json)
+            printf("[");
+        else
+            print_row("ID", "STATE", "PROFILE", "EXPIRES", "REQUESTER",
+                      "NOTE");
+        listing->begun = 1;
+    }
     json_array_foreach(rows, i, row)
     {
         if (listing->left == 0)
             return;
         if (listing->left > 0)
             listing->left--;
-        if (ctl_option(listing->ctl, "json")) {
+        if (json) {
             printf("%s", listing->rows ? ",\n" : "");
             ctl_output_json(row, JSON_COMPACT);
         } else {
@@ -250,21 +258,17 @@ static ctl_status_t list_page(listing_t *listing, ctl_connection_t *connection,
 
 static ctl_status_t list_all(listing_t *listing, ctl_connection_t *connection)
 {
-    int json = ctl_option(listing->ctl, "json") != NULL, more;
     ctl_status_t status;
     apr_pool_t *p;
+    int more;
 
     apr_pool_create(&p, listing->ctl->p);
-    if (json)
-        printf("[");
-    else
-        print_row("ID", "STATE", "PROFILE", "EXPIRES", "REQUESTER", "NOTE");
     do {
         apr_pool_clear(p);
         status = list_page(listing, connection, &more, p);
     } while (status == CTL_DONE && more);
     /* half a list must not look like a whole one */
-    if (json && status == CTL_DONE)
+    if (status == CTL_DONE && ctl_option(listing->ctl, "json"))
         printf("]\n");
     return status;
 }

@@ -3,6 +3,7 @@
  */
 #include "connection.h"
 
+#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 
@@ -23,7 +24,7 @@ struct ctl_connection_t {
 };
 
 const ctl_option_t ctl_connection_options[] = {
-    { "url", "URL", "the admin API, such as https://scep.example/scep-admin",
+    { "url", "URL", "the admin API: https://host.example/scep-admin",
       "SCEPCTL_URL", 0 },
     { "user", "NAME", "authenticate with a password (Basic)", "SCEPCTL_USER",
       0 },
@@ -54,7 +55,31 @@ static const char *read_timeout(const ctl_t *ctl, apr_interval_time_t *timeout)
     return NULL;
 }
 
-/* What names no file that can be read, and what contradicts itself. */
+/* The files are read again when a call is made; but here it is clear whose
+ * mistake it is. */
+static const char *check_files(const ctl_t *ctl)
+{
+    static const char *const names[] = { "cert", "key", "cacert" };
+
+    for (int i = 0; i < 3; i++) {
+        const char *name = ctl_option(ctl, names[i]);
+        apr_file_t *file;
+        char reason[120];
+        apr_status_t rv =
+            name ? apr_file_open(&file, name, APR_READ, APR_OS_DEFAULT, ctl->p)
+                 : APR_SUCCESS;
+
+        if (rv != APR_SUCCESS) {
+            return apr_psprintf(ctl->p, "--%s: cannot open %s: %s", names[i],
+                                name,
+                                apr_strerror(rv, reason, sizeof(reason)));
+        }
+        if (name)
+            apr_file_close(file);
+    }
+    return NULL;
+}
+
 static const char *read_settings(const ctl_t *ctl, const char *url,
                                  scep_http_settings_t *settings)
 {
@@ -87,7 +112,7 @@ static const char *read_settings(const ctl_t *ctl, const char *url,
         if (strchr(settings->user, ':'))
             return "--user has a ':', which a user's name cannot have";
     }
-    return NULL;
+    return check_files(ctl);
 }
 
 ctl_status_t ctl_connection_open(ctl_connection_t **connection, ctl_t *ctl)

@@ -75,7 +75,13 @@ void ctl_output_json(const json_t *value, size_t flags)
 {
     char *text = json_dumps(value, flags | JSON_ENSURE_ASCII);
 
-    printf("%s", text ? text : "null");
+    for (const char *c = text ? text : "null"; *c; c++) {
+        /* the one control character that jansson leaves as it is */
+        if (*c == 0x7f)
+            printf("\\u007f");
+        else
+            putchar(*c);
+    }
     free(text);
 }
 

@@ -10,10 +10,14 @@
 #define CTL_SECRET_MAX 1024
 
 /**
- * Reads a password for the server: the first line of a file that others
- * cannot read, or from the terminal.
- * @param file  NULL: the terminal
- * @return NULL, or what is wrong
+ * Reads the first line of a file that others cannot read.
+ * @return NULL, or what is wrong; as below
+ */
+const char *ctl_secret_file(ctl_t *ctl, const char *file, char **secret);
+
+/**
+ * Reads a password for the server.
+ * @param file  as above; NULL: the terminal
  */
 const char *ctl_secret_password(ctl_t *ctl, const char *file, char **password);
 

@@ -11,16 +11,20 @@ integration_tests = \
 	%D%/test_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
+	%D%/test_explain.py \
 	%D%/test_http.py \
 	%D%/test_intune.py \
 	%D%/test_jamf.py \
 	%D%/test_local_ca.py \
+	%D%/test_lockout.py \
+	%D%/test_metrics.py \
 	%D%/test_ndes.py \
 	%D%/test_ndes_auth.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
 	%D%/test_sandbox.py \
+	%D%/test_scepctl.py \
 	%D%/test_static.py \
 	%D%/test_webhook.py \
 	%D%/test_webhook_config.py
