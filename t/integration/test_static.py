@@ -365,7 +365,7 @@ def test_metrics_are_what_prometheus_reads(make_plant):
         assert text.index("# TYPE " + name) < text.index(name + "{")
 
 
-# ------------------------------------------------------- beside other verifiers
+# ---------------------------------------------------- beside other verifiers
 
 def test_otp_first_and_static_behind_it(make_plant):
     good = new_secret()
