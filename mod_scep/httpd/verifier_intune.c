@@ -159,10 +159,10 @@ static void verify(void *data, const scep_verify_request_t *request,
     grant->request.transaction_id = request->transaction_id;
     grant->request.csr = request->csr;
     grant->request.csr_len = request->csr_len;
-    if (!scep_gate_enter(intune->gate, apr_time_now(),
-                         2 * mod_scep_intune_service_longest(intune->service) +
-                             CA_TIME,
-                         &grant->place)) {
+    if (!mod_scep_gate_enter(
+            intune->gate, apr_time_now(),
+            2 * mod_scep_intune_service_longest(intune->service) + CA_TIME,
+            &grant->place)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for Intune";
         return;

@@ -183,8 +183,8 @@ static void verify(void *data, const scep_verify_request_t *request,
 
     if (!is_asked(request, result))
         return;
-    if (!scep_gate_enter(webhook->gate, apr_time_now(),
-                         2 * webhook->conf->http.timeout, &place)) {
+    if (!mod_scep_gate_enter(webhook->gate, apr_time_now(),
+                             2 * webhook->conf->http.timeout, &place)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for the webhook";
         return;

@@ -3,9 +3,14 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import concurrent.futures
+import contextlib
+import http.client
 import os
 import re
 import shutil
+import socket
+import socketserver
+import threading
 import time
 
 import pytest
@@ -17,7 +22,6 @@ import configuration
 import gateway
 import intune
 import pki
-import scepclient
 from gateway import make_csr, wait_until
 from intune import FAILURE, GRAPH, SUCCESS, TOKEN, VALIDATE
 from pki import certificate, dns, name
@@ -310,6 +314,7 @@ def test_tokens_and_location_are_kept(world):
 def test_parallel_enrolments_share_one_token(make_world):
     world = make_world(SINGLE.replace("8", "24"))
     challenges = [world.challenge() for _ in range(12)]
+    assert world.keys.signer()
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         replies = list(pool.map(world.enrol, challenges))
     for reply in replies:
@@ -437,6 +442,47 @@ def test_a_certificate_that_nobody_vouches_for_is_not_believed(
     assert world.emulator.seen == []
 
 
+class Proxy(socketserver.StreamRequestHandler):
+    """CONNECT, and then whatever comes from either side."""
+
+    def handle(self):
+        line = self.rfile.readline().split()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(line[:2])
+        host, _, port = line[1].decode().partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self.pump,
+                                    args=(there, self.connection))
+            back.start()
+            self.pump(self.connection, there)
+            back.join()
+
+    @staticmethod
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def test_everything_goes_through_the_proxy(make_world):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        proxy.daemon_threads = True
+        proxy.asked = []
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        world = make_world(SINGLE, "10s\n    ScepIntuneProxy "
+                           "http://127.0.0.1:%d" % proxy.server_address[1])
+        world.issued()
+        host = b"127.0.0.1:%d" % world.emulator.port
+        assert proxy.asked and all(asked == [b"CONNECT", host]
+                                   for asked in proxy.asked)
+        proxy.shutdown()
+        world.emulator.down()
+        world.server.stop()
+
+
 def test_a_service_that_asks_for_peace_gets_it(world):
     world.issued()
     world.emulator.fault(VALIDATE, intune.Answer(
@@ -459,6 +505,7 @@ def test_caps_are_served_while_intune_hangs(make_world, mpm, lines):
     world.log.expect(UNAVAILABLE)
     world.log.allow("reached MaxRequestWorkers", "MinSpareThreads")
     challenges = [world.challenge() for _ in range(12)]
+    assert world.keys.signer()
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         replies = [pool.submit(world.post, challenge)
                    for challenge in challenges]
@@ -508,6 +555,63 @@ def test_what_intune_was_not_told_it_is_told_later_and_once(make_world):
     first = world.emulator.requests(SUCCESS)[0].body["notification"]
     assert told == first
     assert any("SCEP0356" in line.text for line in world.log.outcomes())
+
+
+def test_who_was_put_off_is_told_of_though_processes_are_killed(make_world):
+    """Each device that got 503 is in the queue, whole and once, whatever
+    children die of meanwhile."""
+    world = make_world(SINGLE, "5s")
+    world.emulator.fault(SUCCESS, "500")
+    world.log.allow(UNTOLD, WAITING, UNAVAILABLE)
+    endpoint = world.server.endpoint("intune")
+    key, signer = world.keys.rsa(), world.keys.signer()
+    assert endpoint.identity
+    put_off = []
+
+    def post():
+        message = endpoint.request(key, make_csr(key, world.challenge()),
+                                   signer)
+        try:
+            answer = endpoint.post(message.build())
+        except (OSError, http.client.HTTPException):
+            return
+        assert answer.status == 503
+        put_off.append(message.transaction_id)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for delay in range(0, 60, 5):
+            posts = [pool.submit(post) for _ in range(4)]
+            time.sleep(delay / 1000)
+            world.server.kill(*world.server.children())
+            for done in posts:
+                done.result()
+    assert put_off
+    world.emulator.fault(SUCCESS, None)
+    wait_until(lambda: not [name for name in world.waiting()
+                            if not name.startswith("tmp-")], 60)
+    told = [told["transactionId"] for told in world.emulator.notified(SUCCESS)]
+    assert set(put_off) <= set(told)
+    assert len(told) == len(set(told))
+
+
+def test_reloads_while_the_queue_is_delivered_send_nothing_twice(make_world):
+    world = make_world(SINGLE, "5s")
+    world.emulator.fault(SUCCESS, "500")
+    world.log.expect(UNTOLD)
+    world.log.allow(WAITING)
+    for _ in range(10):
+        world.is_put_off()
+    assert len(world.waiting()) == 10
+    world.log.verify()
+    world.log.mark()
+    world.server.startup.append(WAITING)
+    world.emulator.fault(SUCCESS, None)
+    for _ in range(4):
+        world.server.reload()
+    world.log.allow(WAITING)
+    wait_until(lambda: world.waiting() == [])
+    told = [told["transactionId"] for told in world.emulator.notified(SUCCESS)]
+    assert len(told) == len(set(told)) == 10
 
 
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
