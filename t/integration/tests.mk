@@ -7,7 +7,9 @@ integration_tests = \
 	%D%/test_bad_input.py \
 	%D%/test_callers.py \
 	%D%/test_challenge.py \
+	%D%/test_challenge_dbd.py \
 	%D%/test_challenge_store.py \
+	%D%/test_cluster.py \
 	%D%/test_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
