@@ -9,6 +9,7 @@ integration_tests = \
 	%D%/test_challenge.py \
 	%D%/test_challenge_dbd.py \
 	%D%/test_challenge_store.py \
+	%D%/test_challenge_uses.py \
 	%D%/test_cluster.py \
 	%D%/test_config.py \
 	%D%/test_enrol.py \
@@ -34,7 +35,8 @@ EXTRA_DIST += $(integration_tests) \
 	t/emulators/intune.py t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py %D%/pki.py \
+	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py \
+	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
 	%D%/scepclient.py %D%/stores.py
 if HTTPD_TESTS
