@@ -354,7 +354,8 @@ typedef enum {
     SCEP_VERIFY_REFUSED = 0,
     SCEP_VERIFY_GRANTED, /**< settle follows, once */
     SCEP_VERIFY_PASS,    /**< not for this verifier: ask the next one */
-    SCEP_VERIFY_ERROR    /**< cannot tell now: the device may try again */
+    SCEP_VERIFY_ERROR,   /**< cannot tell now: the device may try again */
+    SCEP_VERIFY_UNKNOWN  /**< of explain: only verify itself can tell */
 } scep_verify_outcome_t;
 
 typedef struct scep_verify_result_t {

@@ -136,6 +136,9 @@ static void add_verdict(explain_t *explain, const char *rule,
     case SCEP_VERIFY_PASS:
         add(explain, rule, SCEP_STEP_NOT_APPLICABLE, said);
         return;
+    case SCEP_VERIFY_UNKNOWN:
+        add(explain, rule, SCEP_STEP_UNKNOWN, said);
+        return;
     case SCEP_VERIFY_ERROR:
         step = add(explain, rule, SCEP_STEP_UNAVAILABLE, said);
         step->reason = SCEP_REASON_VERIFIER_DOWN;
@@ -173,7 +176,10 @@ static void explain_verifiers(explain_t *explain)
             verifier->provider->explain(verifier->data, &explain->who,
                                         &verdict, explain->p);
             add_verdict(explain, rule, &verdict, !decided && !unknown);
-            decided |= verdict.outcome != SCEP_VERIFY_PASS;
+            if (verdict.outcome == SCEP_VERIFY_UNKNOWN)
+                unknown |= !decided;
+            else
+                decided |= verdict.outcome != SCEP_VERIFY_PASS;
             last = verdict.reason;
         }
     }

@@ -181,7 +181,7 @@ static void explain(void *data, const scep_verify_request_t *request,
     (void)p;
     if (!has_challenge(request, result))
         return;
-    result->outcome = SCEP_VERIFY_ERROR;
+    result->outcome = SCEP_VERIFY_UNKNOWN;
     result->reason = "Intune would be asked, and it alone knows";
 }
 

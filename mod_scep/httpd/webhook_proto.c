@@ -116,23 +116,23 @@ const char *scep_webhook_question(char **body, apr_size_t *len,
                                   const scep_verify_request_t *request,
                                   apr_pool_t *p)
 {
-    const char *fault = NULL;
-    json_t *csr = scep_webhook_csr_json(request, &fault, p);
-    json_t *raw = scep_webhook_base64(request->csr, request->csr_len);
-    json_t *root;
+    const char *fault = "a part of it is no UTF-8";
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "timestamp",
+                             time_text(request->now, p), "provisionerName",
+                             profile, "scepChallenge", request->challenge,
+                             "scepTransactionID", request->transaction_id);
+    json_t *csr = root ? scep_webhook_csr_json(request, &fault, p) : NULL;
 
-    if (!csr || json_object_set_new(csr, "raw", raw)) {
-        json_decref(csr);
-        return fault ? fault : "out of memory";
-    }
-    root = json_pack("{s:s, s:s, s:o, s:s%, s:s}", "timestamp",
-                     time_text(request->now, p), "provisionerName", profile,
-                     "x509CertificateRequest", csr, "scepChallenge",
-                     request->challenge, strlen(request->challenge),
-                     "scepTransactionID", request->transaction_id);
-    *body = text_of(root, len, p);
+    *body = NULL;
+    if (csr && !json_object_set_new(root, "x509CertificateRequest", csr) &&
+        !json_object_set_new(csr, "raw",
+                             scep_webhook_base64(request->csr,
+                                                 request->csr_len)))
+        *body = text_of(root, len, p);
     forget(root);
-    return *body ? NULL : "a part of it is no UTF-8";
+    if (*body)
+        return NULL;
+    return fault ? fault : "out of memory";
 }
 
 /* Cuts a text to what the log takes, between two characters. */

@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import base64
 import concurrent.futures
+import json
 import os
 import re
 import shutil
@@ -256,6 +257,19 @@ def test_the_webhook_may_pass_what_it_does_not_need(make_world):
     world = make_world(verify="webhook otp")
     world.is_refused(world.server.challenge("hook"))
     assert len(world.asked()) == 1
+
+
+def test_explain_asks_nobody_and_says_that_it_cannot_tell(make_world):
+    world = make_world()
+    csr = make_csr(world.keys.rsa(), world.challenge())
+    answer = world.server.admin("POST", "/explain", body={
+        "profile": "hook", "csr": base64.b64encode(csr).decode()})
+    step, = [step for step in json.loads(answer.body)["steps"]
+             if step["rule"] == "ScepVerify webhook"]
+    assert step["result"] == "unknown"
+    assert "would be asked" in step["detail"]
+    assert json.loads(answer.body)["allowed"] is not True
+    assert world.asked() == []
 
 
 @pytest.mark.parametrize("directive, authorization", [
