@@ -331,6 +331,7 @@ def test_where_the_file_cannot_be_used_it_holds_until_the_stop(lockout):
     client().refused(1)
     assert client().locked
     server.log.verify()
+    server.log.mark()
     server.reload()
     assert client().locked
 

@@ -15,7 +15,7 @@
 #include <apr_general.h>
 #include <check.h>
 
-#include "../../mod_scep/core/counter_table.h"
+#include "counter_table.h"
 #include "run.h"
 
 #define NOW apr_time_from_sec(1800000000)

@@ -118,6 +118,15 @@ TESTS += %D%/check_challenge_race
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_race_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_explain %D%/check_metric_text
+TESTS += %D%/check_explain %D%/check_metric_text
+%C%_check_explain_SOURCES = %D%/check_explain.c
+%C%_check_explain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_explain_LDADD = libunit.la libscepcore.la
+%C%_check_metric_text_SOURCES = %D%/check_metric_text.c
+%C%_check_metric_text_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_metric_text_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_counter_table
 TESTS += %D%/check_counter_table
 %C%_check_counter_table_SOURCES = %D%/check_counter_table.c
