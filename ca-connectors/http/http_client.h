@@ -47,7 +47,8 @@ typedef struct scep_http_settings_t {
     scep_http_auth_t auth;
     const char *user;
     const char *secret;
-    int allow_http; /**< SCEP_HTTP_*; 0: https only */
+    int allow_http;         /**< SCEP_HTTP_*; 0: https only */
+    const char *key_phrase; /**< of key, where it is encrypted */
 } scep_http_settings_t;
 
 typedef struct scep_http_request_t {

@@ -472,6 +472,37 @@ START_TEST(a_client_shows_its_certificate)
 }
 END_TEST
 
+START_TEST(a_key_can_be_under_a_pass_phrase)
+{
+    SSL_CTX *tls = tls_context();
+    scep_http_settings_t settings = plain();
+    const char *at;
+    FILE *file;
+
+    ck_assert_int_eq(X509_STORE_add_cert(SSL_CTX_get_cert_store(tls), ca), 1);
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       NULL);
+    SSL_CTX_set_session_id_context(tls, (const unsigned char *)"t", 1);
+    at = serve_tls(tls, good_cert);
+    settings.ca_file = write_pem("ca.pem", ca, NULL);
+    settings.certificate = write_pem("client.pem", good_cert, NULL);
+    settings.key = write_pem("client.key", NULL, NULL);
+    file = fopen(settings.key, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(PEM_write_PrivateKey(file, key, EVP_aes_128_cbc(),
+                                          (const unsigned char *)"open-it", 7,
+                                          NULL, NULL),
+                     1);
+    fclose(file);
+    ck_assert_int_ne(ask_url(client_of(&settings), at), APR_SUCCESS);
+    settings.key_phrase = "wrong";
+    ck_assert_int_ne(ask_url(client_of(&settings), at), APR_SUCCESS);
+    settings.key_phrase = "open-it";
+    ck_assert_int_eq(ask_url(client_of(&settings), at), APR_SUCCESS);
+    SSL_CTX_free(tls);
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_be_read_fails_every_call)
 {
     scep_http_settings_t settings = plain();
@@ -665,6 +696,7 @@ static TCase *case_tls(void)
     tcase_add_test(tests, a_server_of_another_ca_gets_no_request);
     tcase_add_test(tests, a_server_of_another_name_gets_no_request);
     tcase_add_test(tests, a_client_shows_its_certificate);
+    tcase_add_test(tests, a_key_can_be_under_a_pass_phrase);
     return tests;
 }
 
