@@ -30,14 +30,18 @@ static char *dir;
 static EVP_PKEY *key;
 static X509 *ca, *good_cert, *wrong_cert;
 
-/* A name that no resolver answers for. */
+static int unanswered[2]; /* a pipe, closed when the resolver may go on */
+
+/* A name that the resolver does not answer for. */
 int getaddrinfo(const char *node, const char *service,
                 const struct addrinfo *hints, struct addrinfo **res)
 {
     static __typeof__(getaddrinfo) *next;
 
-    if (!strcmp(node, "unanswered.test"))
-        pause();
+    if (!strcmp(node, "unanswered.test")) {
+        char nothing;
+        return read(unanswered[0], &nothing, 1) < 0 ? EAI_SYSTEM : EAI_FAIL;
+    }
     *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
     return next(node, service, hints, res);
 }
@@ -307,8 +311,10 @@ START_TEST(a_resolver_that_does_not_answer_is_not_waited_for)
 {
     scep_http_settings_t settings = { .timeout = apr_time_from_msec(300) };
 
+    ck_assert_int_eq(pipe(unanswered), 0);
     check_failed(ask_url(client_of(&settings), "https://unanswered.test/"),
                  APR_TIMEUP, 0);
+    close(unanswered[1]);
 }
 END_TEST
 
@@ -647,10 +653,11 @@ START_TEST(a_child_leaves_its_parents_connections_alone)
         int good = ask(client, "/ok") == APR_SUCCESS &&
                    ask(client, "/ok") == APR_SUCCESS;
         apr_pool_destroy(own);
-        _exit(!good);
+        /* It leaves its parent's handle behind: nobody is to count that. */
+        kill(getpid(), good ? SIGKILL : SIGTERM);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     ck_assert_uint_eq(http_server_connections(server), 2);
     ck_assert_int_eq(ask(client, "/ok"), APR_SUCCESS);
     ck_assert_uint_eq(http_server_connections(server), 2);
