@@ -81,10 +81,8 @@ static const char *put_sans(const ctl_t *ctl, json_t *order)
 {
     const apr_array_header_t *sans = ctl_option_all(ctl, "san");
     json_t *array = json_array();
-    int failed = 0;
+    int failed = sans && ctl_option(ctl, "no-san");
 
-    if (sans && ctl_option(ctl, "no-san"))
-        failed = 1;
     for (int i = 0; sans && i < sans->nelts; i++)
         failed |= json_array_append_new(
             array, json_string(APR_ARRAY_IDX(sans, i, const char *)));
@@ -350,19 +348,22 @@ ctl_status_t ctl_challenge_revoke(ctl_t *ctl)
 ctl_status_t ctl_challenge_extend(ctl_t *ctl)
 {
     ctl_connection_t *connection;
-    json_t *answer = NULL;
+    json_t *change = json_object(), *answer = NULL;
     const char *ttl = ctl_option(ctl, "ttl");
-    ctl_status_t status;
+    const char *err = ttl ? put(ctl, change, "ttl", json_string(ttl))
+                          : "say with --ttl for how long from now on";
+    ctl_status_t status = CTL_USAGE;
 
-    if (!ttl) {
-        ctl_complain(ctl, "say with --ttl for how long from now on");
-        return CTL_USAGE;
+    if (err)
+        ctl_complain(ctl, "%s", err);
+    else
+        status = ctl_connection_open(&connection, ctl);
+    if (status != CTL_DONE) {
+        json_decref(change);
+        return status;
     }
-    status = ctl_connection_open(&connection, ctl);
-    if (status == CTL_DONE) {
-        status = ctl_connection_call(connection, "PATCH", path_of(ctl, 0),
-                                     json_pack("{s:s}", "ttl", ttl), &answer);
-    }
+    status = ctl_connection_call(connection, "PATCH", path_of(ctl, 0), change,
+                                 &answer);
     if (status == CTL_DONE)
         ctl_output_object(ctl, answer);
     json_decref(answer);

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ui.h>
 
 #include <stdio.h>
@@ -102,6 +103,52 @@ const char *ctl_secret_password(ctl_t *ctl, const char *file, char **password)
                apr_psprintf(ctl->p,
                             "Password of %s: ", ctl_option(ctl, "user")),
                0);
+}
+
+typedef struct phrase_t {
+    ctl_t *ctl;
+    const char *file, *err;
+    char *text;
+} phrase_t;
+
+static int ask_phrase(char *buf, int size, int writing, void *phrasev)
+{
+    phrase_t *phrase = phrasev;
+    apr_pool_t *p = phrase->ctl->p;
+
+    (void)writing;
+    phrase->text = room(phrase->ctl);
+    phrase->err =
+        isatty(STDIN_FILENO)
+            ? ask(phrase->text,
+                  apr_psprintf(p, "Pass phrase of %s: ", phrase->file), 0)
+            : apr_psprintf(p,
+                           "%s is encrypted, and there is no "
+                           "terminal to ask for its pass phrase",
+                           phrase->file);
+    if (phrase->err)
+        return -1;
+    apr_cpystrn(buf, phrase->text, (apr_size_t)size);
+    return (int)strlen(buf);
+}
+
+const char *ctl_secret_phrase(ctl_t *ctl, const char *file, char **phrase)
+{
+    phrase_t baton = { .ctl = ctl, .file = file };
+    BIO *in = BIO_new_file(file, "r");
+    EVP_PKEY *key =
+        in ? PEM_read_bio_PrivateKey(in, NULL, ask_phrase, &baton) : NULL;
+
+    if (!key && !baton.err) {
+        baton.err = apr_psprintf(ctl->p, "%s %s", file,
+                                 baton.text ? "has another pass phrase"
+                                            : "has no private key in PEM");
+    }
+    EVP_PKEY_free(key);
+    BIO_free(in);
+    ERR_clear_error();
+    *phrase = baton.text;
+    return baton.err;
 }
 
 const char *ctl_secret_new(ctl_t *ctl, char **secret)

@@ -22,6 +22,13 @@ const char *ctl_secret_file(ctl_t *ctl, const char *file, char **secret);
 const char *ctl_secret_password(ctl_t *ctl, const char *file, char **password);
 
 /**
+ * Asks for the pass phrase of a private key in PEM, where it has one.
+ * @param phrase  set to it, or to NULL
+ * @return NULL, or what is wrong; so it is where there is no such key
+ */
+const char *ctl_secret_phrase(ctl_t *ctl, const char *file, char **phrase);
+
+/**
  * Reads a new secret: twice from the terminal, or one line of standard input
  * where that is none.
  * @return NULL, or what is wrong

@@ -147,11 +147,11 @@ def environment(**added):
 
 def run(*words, given=None, **members):
     members.setdefault("env", environment())
-    done = subprocess.run([SCEPCTL, *map(str, words)], text=True,
+    if given is None:
+        members["stdin"] = subprocess.DEVNULL
+    done = subprocess.run([SCEPCTL, *map(str, words)], text=True, input=given,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=60, **({"input": given} if given is not None
-                                         else {"stdin": subprocess.DEVNULL}),
-                          **members)
+                          timeout=60, **members)
     return Ran(done)
 
 
@@ -671,6 +671,11 @@ def test_text_that_is_no_utf_8_is_2():
             env=environment())
         assert done.returncode == USAGE
         assert option in done.stderr.decode() and b"UTF-8" in done.stderr
+    done = subprocess.run(
+        [SCEPCTL, b"challenge", b"extend", b"x", b"--ttl=\xe9",
+         b"--url=http://127.0.0.1:1/"], stderr=subprocess.PIPE,
+        env=environment())
+    assert done.returncode == USAGE and b"--ttl is no UTF-8" in done.stderr
 
 
 def test_files_of_tls_that_are_none_are_told(server):
@@ -678,6 +683,8 @@ def test_files_of_tls_that_are_none_are_told(server):
         ran = run("challenge", "list", "--url=https://127.0.0.1:1/", option,
                   server.dir / "nowhere.pem")
         assert ran.status == USAGE and "nowhere.pem" in ran.err, ran
+    run("challenge", "list", "--url=https://127.0.0.1:1/", "--cert",
+        server.dir / "ca.pem").fails(USAGE, "no private key")
 
 
 # ------------------------------------------------------------- the terminal
@@ -731,6 +738,23 @@ def test_a_secret_is_typed_twice():
                      re.MULTILINE)
     status, printed, _ = at_terminal(words, [b"a long secret", b"another"])
     assert status == USAGE and "$scrypt$" not in printed
+
+
+def test_the_pass_phrase_of_a_key_is_asked_for(server):
+    locked = server.dir / "locked.pem"
+    subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:open-it",
+                    "-in", server.dir / "client-key.pem", "-out", locked],
+                   check=True, stderr=subprocess.DEVNULL)
+    words = ("challenge", "list", "--limit=1", "--url",
+             "https://localhost:%d/certificate" % server.tls, "--cacert",
+             server.dir / "ca.pem", "--cert", server.dir / "client-cert.pem",
+             "--key", locked)
+    status, printed, _ = at_terminal(words, [b"open-it"])
+    assert status == DONE and "Pass phrase of " in printed, printed
+    assert "open-it" not in printed
+    status, printed, _ = at_terminal(words, [b"wrong"])
+    assert status == USAGE and "another pass phrase" in printed, printed
+    run(*words).fails(USAGE, "no terminal")
 
 
 # -------------------------------------------------------------- static hash

@@ -82,8 +82,8 @@ class Plant:
     """A server with one profile, its file of secrets, and a device."""
 
     def __init__(self, make_server, keys, lines, verify=STATIC, extra="",
-                 startup=()):
-        self.server = make_server(PROFILE % verify + extra, start=False)
+                 startup=(), mpm="event"):
+        self.server = make_server(PROFILE % verify + extra, mpm, start=False)
         self.server.startup += startup
         self.file = self.server.dir / "static-secrets"
         self.write(*lines)
@@ -242,10 +242,11 @@ def test_a_secret_ends_while_it_is_in_use(make_plant):
     plant = make_plant(line("short", good, "not-after=" + moment(4)),
                        startup=[ENDS])
     plant.server.secrets.add(good)
-    plant.server.log.allow(ENDED)
+    plant.server.log.expect(ENDED)
     assert plant.tries(good)
     wait_until(lambda: not plant.tries(good), step=0.3)
     assert plant.said("static secret short: its time is over")
+    wait_until(lambda: plant.said(ENDED))
 
 
 # ----------------------------------------------------------------- networks
@@ -303,10 +304,11 @@ def test_a_limit_holds_over_processes_and_restart(make_plant):
     assert plant.metrics() == {("few", "used"): 3}
 
 
-def test_a_limit_holds_in_parallel(make_plant):
+@pytest.mark.parametrize("mpm", ["event", "prefork"])
+def test_a_limit_holds_in_parallel(make_plant, mpm):
     good = new_secret()
     plant = make_plant(line("few", good, "limit=5/d"),
-                       extra="StartServers 3\n")
+                       extra="StartServers 3\n", mpm=mpm)
     plant.server.secrets.add(good)
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         won = list(pool.map(lambda _: plant.tries(good), range(24)))
