@@ -35,6 +35,7 @@ RemoteIPInternalProxy 127.0.0.1
 LogLevel warn scep:debug
 LogFormat "%>s %{scep-status}n %{scep-reason}n %{scep-event}n" notes
 CustomLog notes.log notes
+CustomLog alarm.log notes "expr=note('scep-event') == 'breach'"
 """ + "".join(PROFILE % (profile, words, profile, profile)
               for profile, words in (
                   ("plain", "ScepVerify otp"),
@@ -189,6 +190,29 @@ def test_only_get_and_only_whom_require_lets_in(sandbox):
         sandbox.base + "/closed/metrics").status == 403
 
 
+def test_a_location_for_the_scraper_alone(make_server):
+    sandbox = make_server("""
+<Location "/scep-metrics">
+    SetHandler scep-admin
+    Require all granted
+    <LimitExcept GET>
+        Require all denied
+    </LimitExcept>
+    ScepChallengeAllow nobody
+</Location>
+""")
+    url = sandbox.base + "/scep-metrics"
+    sandbox.issue()
+    assert b"scep_challenges_live 1" in gateway.scepclient.request(
+        url + "/metrics").body
+    assert b'"challenges":[]' in gateway.scepclient.request(
+        url + "/challenges").body.replace(b" ", b"").replace(b"\n", b"")
+    sandbox.log.expect("AH01630: client denied")
+    assert gateway.scepclient.request(
+        url + "/challenges", "POST", '{"profile": "default"}',
+        {"Content-Type": "application/json"}).status == 403
+
+
 # ------------------------------------------------------------ breach signal
 
 def test_a_spent_challenge_that_comes_again_is_a_breach(sandbox, keys):
@@ -202,6 +226,8 @@ def test_a_spent_challenge_that_comes_again_is_a_breach(sandbox, keys):
     notes = (sandbox.dir / "notes.log").read_text().splitlines()
     assert "200 FAILURE spent-challenge breach" in notes
     assert sum("breach" in note for note in notes) == 1
+    assert (sandbox.dir / "alarm.log").read_text() == \
+        "200 FAILURE spent-challenge breach\n"
 
 
 def test_one_of_several_uses_is_a_breach_when_all_are_used(sandbox, keys):
