@@ -194,10 +194,10 @@ def test_a_location_for_the_scraper_alone(make_server):
     sandbox = make_server("""
 <Location "/scep-metrics">
     SetHandler scep-admin
-    Require all granted
-    <LimitExcept GET>
-        Require all denied
-    </LimitExcept>
+    <RequireAll>
+        Require method GET
+        Require ip 127.0.0.1
+    </RequireAll>
     ScepChallengeAllow nobody
 </Location>
 """)
