@@ -40,6 +40,23 @@ def live(server):
     return listing["capacity"], listing["live"]
 
 
+def test_100000_by_default_in_less_than_32_mib(make_server):
+    server = make_server()
+    assert live(server) == (100000, 0)
+    assert table(server, "challenges").stat().st_size < 32 << 20
+
+
+def test_a_million_by_the_directive(make_server):
+    server = make_server(store(1000000))
+    assert live(server) == (1000000, 0)
+    assert table(server).stat().st_size < 252 * 1000000 + 8192
+    found = server.issue(uses=2)
+    server.stop()
+    server.start()
+    assert live(server) == (1000000, 1)
+    assert server.state(found["id"]) == "issued"
+
+
 def test_a_capacity_waits_for_a_full_start(make_server):
     server = make_server(store(50))
     size = table(server).stat().st_size
