@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
-	%D%/replay_intune %D%/replay_webhook
+	%D%/replay_intune %D%/replay_static %D%/replay_webhook
 TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
-	%D%/replay_intune %D%/replay_webhook
+	%D%/replay_intune %D%/replay_static %D%/replay_webhook
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
@@ -16,6 +16,8 @@ TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	mod_scep/httpd/intune_proto.c
 %C%_replay_intune_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_replay_intune_LDADD = libscepcore.la $(JANSSON_LIBS)
+%C%_replay_static_SOURCES = %D%/fuzz_static.c %D%/replay.c %D%/fuzz.h
+%C%_replay_static_LDADD = libscepcore.la
 %C%_replay_webhook_SOURCES = %D%/fuzz_webhook.c %D%/replay.c %D%/fuzz.h \
 	mod_scep/httpd/webhook_names.c mod_scep/httpd/webhook_proto.c
 %C%_replay_webhook_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -29,7 +31,7 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
 FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
-	%D%/fuzz_webhook
+	%D%/fuzz_static %D%/fuzz_webhook
 
 EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
@@ -55,6 +57,10 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_intune_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_intune_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_intune_LDADD = %D%/libscepfuzz.la $(JANSSON_LIBS)
+%C%_fuzz_static_SOURCES = %D%/fuzz_static.c %D%/fuzz.h
+%C%_fuzz_static_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_static_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_static_LDADD = %D%/libscepfuzz.la
 %C%_fuzz_webhook_SOURCES = %D%/fuzz_webhook.c %D%/fuzz.h \
 	mod_scep/httpd/webhook_names.c mod_scep/httpd/webhook_proto.c
 %C%_fuzz_webhook_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
