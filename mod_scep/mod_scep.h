@@ -263,7 +263,7 @@ typedef struct scep_challenge_info_t {
 } scep_challenge_info_t;
 
 typedef struct scep_challenge_stats_t {
-    apr_uint64_t capacity; /**< live challenges that the store can hold */
+    apr_uint64_t capacity; /**< live challenges that it holds; 0: no limit */
     apr_uint64_t live;     /**< issued or claimed, not expired */
     apr_uint64_t bytes;    /**< of memory or disk */
 } scep_challenge_stats_t;
@@ -298,7 +298,8 @@ typedef struct scep_challenge_provider_t {
                                       apr_pool_t *p);
     /**
      * Spends it, or the use that was claimed.  APR_EGENERAL: the lease was
-     * lost, or it was revoked meanwhile; deliver nothing.
+     * lost, or it was revoked meanwhile; deliver nothing.  APR_EAGAIN: nor
+     * where the store does not work now.
      */
     apr_status_t (*commit)(void *store, const scep_challenge_claim_t *claim,
                            apr_pool_t *p);

@@ -434,6 +434,41 @@ def test_a_database_that_hangs_holds_up_nobody(cluster, pair):
     assert pair[1].tries(secret) == SUCCESS
 
 
+def test_what_cannot_be_spent_is_not_delivered(cluster):
+    """The database fails between the claim and its end."""
+    node = cluster.node()
+    found = node.issue()
+    cluster.sql("""
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN RAISE EXCEPTION 'no'; END$$;
+        CREATE TRIGGER fail BEFORE UPDATE ON challenges_challenge
+        FOR EACH ROW WHEN (NEW.state = 1) EXECUTE FUNCTION fail()""")
+    node.log.allow(*DOWN)
+    node.log.expect("SCEP0104: .*not delivered")
+    assert node.tries(found["challenge"]) == "http 503"
+    assert node.row(found["id"])["state"] == "claimed"
+    cluster.sql("DROP TRIGGER fail ON challenges_challenge")
+    cluster.end_leases()
+    back(node)
+    assert node.tries(found["challenge"]) == SUCCESS
+
+
+@pytest.mark.parametrize("mpm,lines", [
+    ("event", "DBDPersist Off\n"), ("prefork", ""),
+    ("event", "DBDMin 0\nDBDKeep 1\nDBDMax 1\n")])
+def test_however_connections_are_kept(cluster, mpm, lines):
+    node = cluster.node(start=False, lines=lines)
+    node.mpm = mpm
+    node.start()
+    secrets = [row["challenge"] for row in in_parallel(*[node.issue] * 8)]
+    for secret in secrets:
+        assert node.tries(secret) == SUCCESS
+    cluster.postgres.kill()
+    cluster.postgres.start()
+    node.log.allow(*DOWN)
+    back(node)
+
+
 # ------------------------------------------------------------------ upkeep
 
 def test_rows_go_an_hour_after_their_expiry_and_not_before(cluster):

@@ -180,3 +180,10 @@ TESTS += %D%/check_jamf_proto
 %C%_check_jamf_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
 	$(JANSSON_CFLAGS)
 %C%_check_jamf_proto_LDADD = libunit.la $(JANSSON_LIBS)
+
+check_PROGRAMS += %D%/check_challenge_sql
+TESTS += %D%/check_challenge_sql
+%C%_check_challenge_sql_SOURCES = %D%/check_challenge_sql.c \
+	mod_scep/httpd/challenge_row.c mod_scep/httpd/challenge_sql.c
+%C%_check_challenge_sql_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_sql_LDADD = libunit.la libscepcore.la
