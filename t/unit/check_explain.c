@@ -95,6 +95,8 @@ static scep_verify_result_t refuses = { .outcome = SCEP_VERIFY_REFUSED,
 static scep_verify_result_t breach = { .outcome = SCEP_VERIFY_REFUSED,
                                        .reason = "spent",
                                        .breach = 1 };
+static scep_verify_result_t open_end = { .outcome = SCEP_VERIFY_UNKNOWN,
+                                         .reason = "ask it" };
 static scep_verify_result_t down = { .outcome = SCEP_VERIFY_ERROR,
                                      .reason = "down" };
 
@@ -228,6 +230,19 @@ START_TEST(one_that_cannot_tell_leaves_it_open)
 }
 END_TEST
 
+START_TEST(one_that_says_it_cannot_tell_leaves_it_open)
+{
+    add("a", &plain, &passes);
+    add("b", &plain, &open_end);
+    add("c", &plain, &grants);
+    explain();
+    ck_assert_ptr_null(said.decided_by);
+    ck_assert(said.unknown);
+    ck_assert_str_eq(step("ScepVerify b")->detail, "ask it");
+    ck_assert_int_eq(step("ScepVerify c")->result, SCEP_STEP_PASSED);
+}
+END_TEST
+
 START_TEST(what_another_rule_refuses_is_known_all_the_same)
 {
     profile.policy.keys.rsa_min = 3072;
@@ -306,6 +321,7 @@ int main(void)
     tcase_add_test(tc, where_all_pass_nobody_grants);
     tcase_add_test(tc, one_that_is_down_is_no_refusal_and_no_grant);
     tcase_add_test(tc, one_that_cannot_tell_leaves_it_open);
+    tcase_add_test(tc, one_that_says_it_cannot_tell_leaves_it_open);
     tcase_add_test(tc, what_another_rule_refuses_is_known_all_the_same);
     tcase_add_test(tc, a_renewal_asks_those_who_go_by_the_signer);
     tcase_add_test(tc, a_csr_that_is_cut_off);
