@@ -323,6 +323,8 @@ static void maintain(void *data, server_rec *s, apr_time_t now, apr_pool_t *p)
                         p);
 }
 
+#define WAITING "scep_intune_notifications_waiting"
+
 static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
 {
     const scep_intune_t *intune = data;
@@ -332,8 +334,10 @@ static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
     if (mod_scep_spool_count(&intune->spool, &waiting, p) != APR_SUCCESS)
         return "";
     return apr_psprintf(p,
-                        "scep_intune_notifications_waiting{profile=\"%s\"} "
-                        "%u\n",
+                        "# HELP " WAITING " Notifications to Intune that wait "
+                        "in the queue.\n"
+                        "# TYPE " WAITING " gauge\n" WAITING
+                        "{profile=\"%s\"} %u\n",
                         intune->profile, waiting);
 }
 

@@ -2,9 +2,11 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import re
 import shutil
@@ -299,6 +301,41 @@ def test_what_intune_adds_is_shown_cut_and_only_if_harmless(shared):
         said = shared.outcome()
         assert len(said) < 1000
         assert ("Unknown: " in said) == shown
+
+
+def explained(world, csr):
+    answer = world.server.admin("POST", "/explain", {
+        "profile": "intune", "csr": base64.b64encode(csr).decode()})
+    assert answer.status == 200, answer
+    found = json.loads(answer.body)
+    step, = [step for step in found["steps"]
+             if step["rule"] == "ScepVerify intune"]
+    return found, step
+
+
+def test_explain_asks_nobody(shared):
+    key = shared.keys.rsa()
+    found, step = explained(shared, make_csr(key, shared.challenge()))
+    assert found["allowed"] is None
+    assert step["result"] == "unknown" and "Intune" in step["detail"]
+    found, step = explained(shared, make_csr(key))
+    assert found["allowed"] is False
+    assert step["result"] == "not applicable"
+    assert shared.emulator.seen == []
+
+
+def test_questions_and_queue_are_counted(world):
+    world.issued()
+    world.emulator.fault(VALIDATE, intune.code("ChallengeExpired"))
+    world.is_refused()
+    world.emulator.fault(VALIDATE, "html")
+    world.is_put_off()
+    text = world.server.admin(path="/metrics").body.decode()
+    for outcome in ("allowed", "denied", "failed"):
+        assert re.search(r'^scep_intune_questions_total\{[^}]*outcome="%s"[^}]*'
+                         r'\} 1$' % outcome, text, re.MULTILINE), text
+    assert "# TYPE scep_intune_notifications_waiting gauge\n" in text
+    assert 'scep_intune_notifications_waiting{profile="intune"} 0\n' in text
 
 
 # ------------------------------------------------------- tokens and location
