@@ -403,6 +403,7 @@ static void read_option(options_t *options, int option, const char *value)
             usage();
     } else if (option == 'i') {
         options->issue_only = 1;
+        options->keys = 1;
     } else if (option == 'p') {
         options->profile = value;
     } else if (option == 'c') {
