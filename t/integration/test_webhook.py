@@ -428,16 +428,16 @@ def test_a_connection_that_ended_meanwhile_is_replaced(world):
 
 
 def test_requests_in_parallel_each_get_their_own_answer(make_world):
-    world = make_world()
+    world = make_world(extra=SINGLE)
     good = [world.challenge() for _ in range(12)]
     bad = [world.challenge({"code": "no"}) for _ in range(12)]
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
         results = list(pool.map(
             lambda challenge: (challenge, world.enrol(challenge).status),
             [it for pair in zip(good, bad) for it in pair]))
     assert all((status == SUCCESS) == (challenge in good)
                for challenge, status in results)
-    assert world.validator.accepted <= 8
+    assert world.validator.accepted <= 4
     assert world.validator.malformed == []
 
 
