@@ -6,6 +6,7 @@ import base64
 import concurrent.futures
 import datetime
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -402,6 +403,39 @@ def test_another_profile_knows_no_secret_of_this_one(make_plant):
     message = endpoint.request(plant.key, make_csr(plant.key, good),
                                plant.signer)
     assert endpoint.send(message).status == FAILURE
+
+
+# ------------------------------------------------------------------- explain
+
+def test_explain_says_what_would_be_and_counts_nothing(make_plant):
+    good, ended = new_secret(), new_secret()
+    plant = make_plant(line("one", good, "limit=1/d", "network=127.0.0.0/8"),
+                       line("ended", ended, "not-after=2026-01-31"),
+                       startup=[ENDED])
+    plant.server.secrets |= {good, ended}
+    request = base64.b64encode(pki.csr(
+        plant.key, pki.name(("CN", "device")))).decode()
+
+    def explain(challenge, address="127.0.0.1"):
+        answer = plant.server.admin("POST", "/explain", {
+            "profile": "plant", "csr": request, "challenge": challenge,
+            "address": address})
+        assert answer.status == 200, answer
+        assert challenge.encode() not in answer.body
+        return json.loads(answer.body)["allowed"], answer.body.decode()
+
+    for _ in range(2):
+        assert explain(good)[0] is True
+    assert plant.metrics()["one", "used"] == 0
+    allowed, said = explain(good, "192.0.2.1")
+    assert allowed is False and "not for the client's network" in said
+    allowed, said = explain(ended)
+    assert allowed is False and "its time is over" in said
+    allowed, said = explain(plant.secret())
+    assert allowed is False and "no such static secret" in said
+    assert plant.tries(good)
+    allowed, said = explain(good)
+    assert allowed is False and "its limit of today is reached" in said
 
 
 # --------------------------------------------------------------- what it costs
