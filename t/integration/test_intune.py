@@ -216,6 +216,7 @@ def test_a_device_enrols_and_intune_hears_of_it(make_world, mpm):
     assert "challenge intune:%s" % asked.headers["client-request-id"] \
         in world.outcome()
     assert world.waiting() == []
+    assert world.queue.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("code", [*intune.CODES, "NoCodeThatAnybodyKnows",
@@ -706,6 +707,27 @@ def test_a_refusal_after_intunes_word_is_told_without_delay(shared):
     assert "subjectAltName" in told["errorDescription"] \
         or "dns" in told["errorDescription"]
     wait_until(lambda: shared.waiting() == [])
+
+
+def test_one_that_is_refused_waits_longer_and_holds_up_no_other(make_world):
+    world = make_world(SINGLE)
+    world.emulator.fault(SUCCESS, intune.code("Unknown"))
+    world.log.expect(UNTOLD)
+    world.is_put_off()
+    first, = world.waiting()
+    wait_until(lambda: world.waiting()[0].endswith("-0001"))
+    second, = world.waiting()
+    assert second[:33] == first[:33]
+    wait = int(second.split("-")[2], 16) - int(first.split("-")[2], 16)
+    assert 30 <= wait / 10 ** 6 < 60
+    world.is_refused(world.challenge(), sans=[dns("not.allowed")])
+    wait_until(lambda: world.emulator.notified(FAILURE))
+    wait_until(lambda: world.waiting() == [second])
+    world.log.expect("SCEP0355")
+    last = second[:34] + "%016x-0014" % 1
+    (world.queue / second).rename(world.queue / last)
+    wait_until(lambda: world.waiting() == [])
+    assert world.emulator.notified(SUCCESS) == []
 
 
 def file_name(created, due, attempts=0):
