@@ -79,9 +79,28 @@ def test_what_is_right_is_accepted_and_nothing_is_made(config):
 
 
 def test_the_directives_may_stand_in_any_order(config):
-    status, said = config.check(configuration.GOOD + STORE % GOOD + DRIVER,
+    for after in (DRIVER,
+                  "<IfModule mod_dbd.c>\n%s</IfModule>\n" % DRIVER):
+        status, said = config.check(
+            configuration.GOOD + STORE % GOOD + after, LOAD)
+        assert status == 0, said
+
+
+def test_a_virtual_hosts_database_is_not_it(config):
+    host = "<VirtualHost *:8>\n%s</VirtualHost>\n" % DRIVER
+    status, said = config.check(configuration.GOOD + STORE % GOOD + host,
                                 LOAD)
-    assert status == 0, said
+    assert status != 0 and "DBDriver" in said, said
+
+
+def test_a_database_that_may_be_waited_for_is_warned_of(make_server, keys):
+    server = make_server(start=False)
+    server.lines = LOAD + STORE % GOOD + (
+        'DBDriver pgsql\nDBDParams "host=127.0.0.1 port=1 user=x"\n')
+    server.startup += ["SCEP0233", *DOWN]
+    server.start()
+    server.log.allow(*DOWN)
+    assert asked(server) == 503
 
 
 # ------------------------------------------------------------------- sqlite
@@ -143,6 +162,7 @@ def test_a_file_that_cannot_be_written_grants_nothing(server, keys):
         path.chmod(0o666)
     # SQLite does not open a file anew
     server.command("reload")
+    server.log.allow(*server.startup)
     wait_until(lambda: all(asked(server) == 201 for _ in range(10)))
     assert tries(server, keys, found["challenge"]).status == 200
     assert server.state(found["id"]) == "spent"
@@ -159,8 +179,7 @@ def test_a_writer_that_does_not_end_is_not_waited_for_for_ever(server, keys):
     assert tries(server, keys, found["challenge"]).status == 503
     assert time.monotonic() - begun < 20
     # who reads does not wait for it
-    wait_until(lambda: server.admin().status == 200)
-    assert server.state(found["id"]) == "issued"
+    wait_until(lambda: b'"issued"' in server.admin().body)
     other.execute("ROLLBACK")
     other.close()
     wait_until(lambda: all(asked(server) == 201 for _ in range(10)))
