@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import concurrent.futures
+import http.client
 import re
 import shutil
 import time
@@ -130,6 +131,24 @@ def test_a_locked_one_gets_no_work_done(lockout):
     assert client(OTHER).send(found["challenge"]) == SUCCESS
 
 
+def test_a_locked_one_may_go_on_with_its_connection(lockout):
+    server, client = lockout("1 1h")
+    server.log.expect(LOCKED)
+    client().refused(1)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port,
+                                            timeout=30)
+    path = "/cgi-bin/pkiclient.exe?operation="
+    for _ in range(3):
+        for query, body, status in (("PKIOperation", b"x" * 60000, 429),
+                                    ("GetCACaps", None, 200)):
+            connection.request("POST" if body else "GET", path + query, body,
+                               {"X-Client": ONE})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == status
+    connection.close()
+
+
 def test_ipv6_is_locked_by_the_network_of_64_bits(lockout):
     server, client = lockout("3 1h")
     server.log.expect(LOCKED + r": 2001:db8:0:1::/64 is locked out")
@@ -215,6 +234,31 @@ def test_not_counted_is_what_a_proven_device_may_not_have(lockout):
     assert one.post(data).status == 200
     assert not one.locked
     assert one.send(server.challenge()) == SUCCESS
+
+
+def test_not_counted_is_a_verifier_that_is_down(lockout):
+    server, client = lockout("""1 1h
+<ScepProfile hook>
+    ScepCA issuing
+    ScepRACertificate pki/ra.pem
+    ScepRAKey pki/ra.key
+    ScepVerify webhook
+    ScepWebhook https://127.0.0.1:%d/
+    ScepWebhookSecret id file:hook-key
+</ScepProfile>
+<Location "/hook">
+    SetHandler scep
+    ScepProfile hook
+    Require all granted
+</Location>""" % gateway.free_port(), start=False)
+    (server.dir / "hook-key").write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n")
+    (server.dir / "hook-key").chmod(0o600)
+    server.start()
+    one = client(path="/hook")
+    server.log.expect("SCEP0104: no certificate, verifier-down")
+    for _ in range(3):
+        assert one.post(one.message().build()).status == 503
+    assert not one.locked
 
 
 def test_refusals_further_apart_than_the_time_do_not_add_up(lockout):

@@ -104,6 +104,8 @@ def test_requests_by_their_outcome(sandbox, keys):
     for _ in range(3):
         assert send(sandbox, keys, "WRONG").status == FAILURE
     assert sandbox.endpoint("plain").post(b"no CMS").status == 400
+    assert sandbox.endpoint("plain").post(b"x" * 70000).status == 413
+    assert requests(sandbox, "plain", "413", "bad-query") == 1
     assert requests(sandbox, "plain", "SUCCESS", "none") == 1
     assert requests(sandbox, "plain", "FAILURE", "bad-challenge") == 3
     assert requests(sandbox, "plain", "400", "not-cms") == 1
