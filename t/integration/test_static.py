@@ -53,6 +53,9 @@ LoadModule remoteip_module modules/mod_remoteip.so
 RemoteIPHeader X-Test-Address
 RemoteIPInternalProxy 127.0.0.1
 """
+# under Valgrind, which takes time, or a sanitizer: both take memory
+SLOW = "SCEP_HTTPD_WRAPPER" in os.environ
+WATCHED = SLOW or "SCEP_HTTPD_ENV" in os.environ
 
 
 def b64(octets):
@@ -88,7 +91,10 @@ class Plant:
         self.server.startup += startup
         self.file = self.server.dir / "static-secrets"
         self.write(*lines)
+        start = time.monotonic()
         self.server.start()
+        # seconds in which this machine surely starts or reloads httpd
+        self.pace = 3 + 3 * (time.monotonic() - start)
         self.key = keys.rsa()
         self.signer = keys.signer()
 
@@ -240,9 +246,10 @@ def test_not_before_and_not_after(make_plant):
 
 def test_a_secret_ends_while_it_is_in_use(make_plant):
     good = new_secret()
-    plant = make_plant(line("short", good, "not-after=" + moment(4)),
-                       startup=[ENDS])
+    plant = make_plant(line("short", good), startup=[ENDS])
     plant.server.secrets.add(good)
+    plant.write(line("short", good, "not-after=" + moment(plant.pace)))
+    plant.reload()
     plant.server.log.expect(ENDED)
     assert plant.tries(good)
     wait_until(lambda: not plant.tries(good), step=0.3)
@@ -353,8 +360,10 @@ def test_warning_of_the_end_at_start_once_a_day_and_in_metrics(make_plant):
 
 def test_the_watchdog_warns_when_the_time_has_come(make_plant):
     good = new_secret()
-    plant = make_plant(line("soon", good, "not-after=" + moment(3605)),
+    plant = make_plant(line("soon", good),
                        verify=STATIC + "\n    ScepStaticWarn 1h")
+    plant.write(line("soon", good, "not-after=" + moment(3600 + plant.pace)))
+    plant.reload()
     plant.server.log.expect(ENDS + ": profile plant: the static secret soon")
     wait_until(lambda: plant.said(ENDS))
 
@@ -443,8 +452,8 @@ def test_explain_says_what_would_be_and_counts_nothing(make_plant):
 def test_wrong_guesses_pay_and_a_known_secret_does_not(make_plant):
     good, ended = new_secret(), new_secret()
     plant = make_plant(
-        line("good", good, ln=15, p=4),
-        line("ended", ended, "not-after=2026-01-31", ln=15, p=4),
+        line("good", good, ln=15, p=2),
+        line("ended", ended, "not-after=2026-01-31", ln=15, p=2),
         verify=STATIC.replace("ScepVerify static", "ScepVerify otp static"),
         extra=ONE_PROCESS, startup=[ENDED])
     plant.server.secrets |= {good, ended}
@@ -482,12 +491,13 @@ def test_memory_stays_bounded_under_many_guesses(make_plant):
         answers = list(pool.map(lambda _: plant.post(guess)[0], range(8)))
     assert {answer.status for answer in answers} <= {200, 503}
     # the first one has left 64 MiB, and there is room for one more
-    assert peak() - before < 110 * 1024
+    assert WATCHED or peak() - before < 110 * 1024
 
 
 def test_who_has_to_wait_too_long_is_told_to_come_again(make_plant):
     secret = new_secret()
-    lines = [line("s%d" % i, secret, ln=14, p=16) for i in range(6)]
+    lines = [line("s%d" % i, secret, ln=14, p=16)
+             for i in range(1 if SLOW else 6)]
     plant = make_plant(*lines, extra=ONE_PROCESS)
     plant.server.secrets.add(secret)
     assert plant.tries(secret)
