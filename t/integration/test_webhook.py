@@ -513,6 +513,19 @@ def test_a_notification_keeps_no_device_waiting(make_world):
     world.validator.release()
 
 
+def test_a_webhook_that_hangs_keeps_nothing_from_being_durable(make_world):
+    world = make_world(NOTIFYING + "\nScepWebhookTimeout 60s")
+    world.validator.fault(NOTIFY, "hang", 1)
+    world.issued()
+    wait_until(lambda: world.validator.requests(NOTIFY))
+    # the header says when the watchdog was there
+    path = world.server.dir / "state" / "challenges.shm"
+    before = path.read_bytes()[:4096]
+    wait_until(lambda: path.read_bytes()[:4096] != before)
+    world.log.allow(UNTAKEN)
+    world.validator.release()
+
+
 @pytest.mark.parametrize("what", ["500", "404", "redirect", "close"])
 def test_a_notification_that_is_not_taken_waits(make_world, what):
     world = make_world(NOTIFYING)
