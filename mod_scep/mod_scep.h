@@ -31,6 +31,10 @@ extern "C" {
 struct server_rec;
 struct ap_conf_vector_t;
 
+/** The number in front of a message of the error log: SCEPLOGNO(0042)
+ * "text".  The manual's errors.md lists them. */
+#define SCEPLOGNO(n) "SCEP" #n ": "
+
 #define SCEP_PROVIDER_VERSION "0"
 #define SCEP_CA_PROVIDER_GROUP "scep-ca"
 #define SCEP_CHALLENGE_PROVIDER_GROUP "scep-challenge"
@@ -289,7 +293,7 @@ typedef struct scep_challenge_info_t {
 } scep_challenge_info_t;
 
 typedef struct scep_challenge_stats_t {
-    apr_uint64_t capacity; /**< live challenges that the store can hold */
+    apr_uint64_t capacity; /**< live challenges that it holds; 0: no limit */
     apr_uint64_t live;     /**< issued or claimed, not expired */
     apr_uint64_t bytes;    /**< of memory or disk */
 } scep_challenge_stats_t;
@@ -324,7 +328,8 @@ typedef struct scep_challenge_provider_t {
                                       apr_pool_t *p);
     /**
      * Spends it, or the use that was claimed.  APR_EGENERAL: the lease was
-     * lost, or it was revoked meanwhile; deliver nothing.
+     * lost, or it was revoked meanwhile; deliver nothing.  APR_EAGAIN: nor
+     * where the store does not work now.
      */
     apr_status_t (*commit)(void *store, const scep_challenge_claim_t *claim,
                            apr_pool_t *p);
@@ -380,7 +385,8 @@ typedef enum {
     SCEP_VERIFY_REFUSED = 0,
     SCEP_VERIFY_GRANTED, /**< settle follows, once */
     SCEP_VERIFY_PASS,    /**< not for this verifier: ask the next one */
-    SCEP_VERIFY_ERROR    /**< cannot tell now: the device may try again */
+    SCEP_VERIFY_ERROR,   /**< cannot tell now: the device may try again */
+    SCEP_VERIFY_UNKNOWN  /**< of explain: only verify itself can tell */
 } scep_verify_outcome_t;
 
 typedef struct scep_verify_result_t {

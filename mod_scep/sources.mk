@@ -102,6 +102,7 @@ bin_PROGRAMS = scepctl
 scepctl_SOURCES = \
 	%D%/scepctl/challenge.c \
 	%D%/scepctl/connection.c %D%/scepctl/connection.h \
+	%D%/scepctl/explain.c \
 	%D%/scepctl/options.c %D%/scepctl/options.h \
 	%D%/scepctl/output.c %D%/scepctl/output.h \
 	%D%/scepctl/scepctl.c %D%/scepctl/scepctl.h \

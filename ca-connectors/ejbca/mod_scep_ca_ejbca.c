@@ -118,8 +118,8 @@ static apr_status_t open_turns(void *cav, server_rec *s, apr_pool_t *pconf)
 
         if (fresh == MAP_FAILED) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, apr_get_os_error(), s,
-                         "SCEP0400: no shared memory for the turns of "
-                         "usernames");
+                         SCEPLOGNO(0400) "no shared memory for the turns of "
+                                         "usernames");
             return apr_get_os_error();
         }
         *mem = fresh;
@@ -295,7 +295,7 @@ static void init_http(apr_pool_t *p, server_rec *s)
     (void)p;
     if (err) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
-                     "SCEP0401: libcurl cannot be initialised: %s", err);
+                     SCEPLOGNO(0401) "libcurl cannot be initialised: %s", err);
     }
 }
 

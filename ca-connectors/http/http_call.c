@@ -216,6 +216,8 @@ static void set_tls(call_t *call)
     if (client->certificate) {
         SET(call, CURLOPT_SSLCERT_BLOB, client->certificate);
         SET(call, CURLOPT_SSLKEY_BLOB, client->key);
+        /* libcurl 7.88 dereferences NULL where an encrypted key has none */
+        SET(call, CURLOPT_KEYPASSWD, client->settings.key_phrase);
     }
 }
 

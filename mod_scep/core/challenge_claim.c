@@ -1,4 +1,4 @@
-/* challenge_claim.c - claims of challenges, their ends, and revocation
+/* challenge_claim.c - claims of challenges, and how they end
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "challenge_record.h"

@@ -136,6 +136,9 @@ static void add_verdict(explain_t *explain, const char *rule,
     case SCEP_VERIFY_PASS:
         add(explain, rule, SCEP_STEP_NOT_APPLICABLE, said);
         return;
+    case SCEP_VERIFY_UNKNOWN:
+        add(explain, rule, SCEP_STEP_UNKNOWN, said);
+        return;
     case SCEP_VERIFY_ERROR:
         step = add(explain, rule, SCEP_STEP_UNAVAILABLE, said);
         step->reason = SCEP_REASON_VERIFIER_DOWN;
@@ -148,39 +151,46 @@ static void add_verdict(explain_t *explain, const char *rule,
     step->decides = asked;
 }
 
+static void ask(explain_t *explain, const scep_explain_verifier_t *verifier,
+                scep_verify_result_t *verdict)
+{
+    memset(verdict, 0, sizeof(*verdict));
+    if (explain->who.renewal && !verifier->provider->by_signer) {
+        verdict->outcome = SCEP_VERIFY_PASS;
+        verdict->reason = "it does not go by the signer's certificate";
+    } else if (!verifier->provider->explain) {
+        verdict->outcome = SCEP_VERIFY_UNKNOWN;
+        verdict->reason = "only a real request can tell";
+    } else {
+        verifier->provider->explain(verifier->data, &explain->who, verdict,
+                                    explain->p);
+    }
+}
+
 /* In their order; the first that does not pass decides. */
 static void explain_verifiers(explain_t *explain)
 {
     const apr_array_header_t *verifiers = explain->request->verifiers;
-    const char *last = "no verifier is for this messageType";
-    int decided = 0, unknown = 0;
+    scep_verify_result_t verdict = { 0 };
+    int undecided = 1;
 
     for (int i = 0; i < verifiers->nelts; i++) {
         const scep_explain_verifier_t *verifier =
             &APR_ARRAY_IDX(verifiers, i, scep_explain_verifier_t);
-        const char *rule =
-            apr_pstrcat(explain->p, "ScepVerify ", verifier->name, NULL);
-        scep_verify_result_t verdict = { 0 };
 
-        if (explain->who.renewal && !verifier->provider->by_signer) {
-            add(explain, rule, SCEP_STEP_NOT_APPLICABLE,
-                "it does not go by the signer's certificate");
-        } else if (!verifier->provider->explain) {
-            add(explain, rule, SCEP_STEP_UNKNOWN,
-                "only a real request can tell");
-            unknown |= !decided;
-        } else {
-            verifier->provider->explain(verifier->data, &explain->who,
-                                        &verdict, explain->p);
-            add_verdict(explain, rule, &verdict, !decided && !unknown);
-            decided |= verdict.outcome != SCEP_VERIFY_PASS;
-            last = verdict.reason;
-        }
+        ask(explain, verifier, &verdict);
+        add_verdict(explain,
+                    apr_pstrcat(explain->p, "ScepVerify ", verifier->name,
+                                NULL),
+                    &verdict, undecided);
+        if (undecided && verdict.outcome == SCEP_VERIFY_UNKNOWN)
+            explain->out->unknown = 1;
+        undecided &= verdict.outcome == SCEP_VERIFY_PASS;
     }
-    explain->out->unknown = unknown;
-    if (!decided && !unknown) {
+    if (undecided) {
         scep_step_t *step =
-            add(explain, "ScepVerify", SCEP_STEP_REFUSED, last);
+            add(explain, "ScepVerify", SCEP_STEP_REFUSED,
+                verdict.reason ? verdict.reason : "nobody granted it");
 
         step->reason = SCEP_REASON_CHALLENGE;
         step->decides = 1;

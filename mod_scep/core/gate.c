@@ -5,11 +5,17 @@
 
 #include <stdatomic.h>
 
-/* Each place holds the time until which it is taken, 0 where it is free. */
+/* Each place holds the second until which it is taken in its upper half, and
+ * by which process in its lower; 0 where it is free. */
 struct scep_gate_t {
     unsigned int count;
     _Atomic apr_uint64_t *places;
 };
+
+static apr_uint64_t second(apr_time_t time)
+{
+    return (apr_uint64_t)apr_time_sec(time);
+}
 
 apr_size_t scep_gate_size(unsigned int count)
 {
@@ -28,15 +34,16 @@ scep_gate_t *scep_gate_create(void *mem, unsigned int count, apr_pool_t *p)
 }
 
 int scep_gate_enter(scep_gate_t *gate, apr_time_t now,
-                    apr_interval_time_t longest, scep_gate_place_t *place)
+                    apr_interval_time_t longest, pid_t self,
+                    scep_gate_place_t *place)
 {
-    place->until = (apr_uint64_t)(now + longest);
+    place->word = (second(now + longest) + 1) << 32 | (apr_uint32_t)self;
     for (unsigned int i = 0; i < gate->count; i++) {
-        apr_uint64_t until = atomic_load(&gate->places[i]);
+        apr_uint64_t word = atomic_load(&gate->places[i]);
 
-        if (until < (apr_uint64_t)now &&
-            atomic_compare_exchange_strong(&gate->places[i], &until,
-                                           place->until)) {
+        if (word >> 32 < second(now) &&
+            atomic_compare_exchange_strong(&gate->places[i], &word,
+                                           place->word)) {
             place->number = i;
             return 1;
         }
@@ -44,10 +51,20 @@ int scep_gate_enter(scep_gate_t *gate, apr_time_t now,
     return 0;
 }
 
+void scep_gate_bury(scep_gate_t *gate, int (*is_dead)(pid_t pid))
+{
+    for (unsigned int i = 0; i < gate->count; i++) {
+        apr_uint64_t word = atomic_load(&gate->places[i]);
+
+        if (word && is_dead((pid_t)(apr_uint32_t)word))
+            atomic_compare_exchange_strong(&gate->places[i], &word, 0);
+    }
+}
+
 void scep_gate_leave(scep_gate_t *gate, const scep_gate_place_t *place)
 {
-    apr_uint64_t until = place->until;
+    apr_uint64_t word = place->word;
 
     /* not where it was too late, and another has it now */
-    atomic_compare_exchange_strong(&gate->places[place->number], &until, 0);
+    atomic_compare_exchange_strong(&gate->places[place->number], &word, 0);
 }

@@ -15,7 +15,7 @@ typedef struct scep_metric_text_t scep_metric_text_t;
 
 scep_metric_text_t *scep_metric_text_create(apr_pool_t *p);
 
-/** Says what a metric is: shown if it has a sample. */
+/** Says what a metric is: shown if it has a sample.  @param help  or NULL */
 void scep_metric_text_describe(scep_metric_text_t *text, const char *name,
                                const char *type, const char *help);
 

@@ -141,7 +141,8 @@ static scep_challenge_outcome_t dbd_check(
                : SCEP_CHALLENGE_ERROR;
 }
 
-/* @return APR_EGENERAL where no row was as the claim says */
+/* @return APR_EGENERAL where no row was as the claim says; APR_EAGAIN where
+ *         the database does not work: no reason for a device to give up */
 static apr_status_t end(scep_challenge_dbd_t *store,
                         scep_sql_statement_t statement, scep_again_t again,
                         const scep_challenge_claim_t *claim, apr_pool_t *p)
@@ -155,7 +156,9 @@ static apr_status_t end(scep_challenge_dbd_t *store,
             apr_psprintf(p, "%016" APR_UINT64_T_HEX_FMT, claim->token[0]);
     rv = mod_scep_database_query(store->database, (int)statement, args, again,
                                  &changed, p);
-    return rv == APR_SUCCESS && changed != 1 ? APR_EGENERAL : rv;
+    if (rv != APR_SUCCESS)
+        return APR_EAGAIN;
+    return changed == 1 ? APR_SUCCESS : APR_EGENERAL;
 }
 
 static apr_status_t dbd_commit(void *storev,

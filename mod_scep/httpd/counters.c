@@ -63,8 +63,11 @@ static void *map(int fd, apr_size_t size)
     return mem == MAP_FAILED ? NULL : mem;
 }
 
-/* Makes a table under a temporary name and puts it in the path's place. */
-static apr_status_t create(mapping_t *mapping, apr_pool_t *p)
+/*
+ * Makes a table under a temporary name and puts it in the path's place.
+ * APR_EEXIST: another server was quicker, and its table is as good.
+ */
+static apr_status_t create(mapping_t *mapping, int replace, apr_pool_t *p)
 {
     const char *name = mod_scep_state_file_temporary(mapping->path, p);
     apr_size_t size = scep_counters_size(CELLS);
@@ -82,14 +85,15 @@ static apr_status_t create(mapping_t *mapping, apr_pool_t *p)
     }
     if (rv == APR_SUCCESS &&
         (msync(mem, size, MS_SYNC) != 0 || fsync(fd) != 0 ||
-         rename(name, mapping->path) != 0 ||
+         (replace ? rename(name, mapping->path) : link(name, mapping->path)) !=
+             0 ||
          !mod_scep_state_file_sync(mapping->path, p)))
         rv = errno;
     close(fd);
+    unlink(name);
     if (rv != APR_SUCCESS) {
         if (mem)
             munmap(mem, size);
-        unlink(name);
         return rv;
     }
     mapping->mem = mem;
@@ -133,17 +137,22 @@ static apr_status_t reuse(mapping_t *mapping, const char **error,
 static apr_status_t open_file(mapping_t *mapping, server_rec *s, apr_pool_t *p)
 {
     const char *error;
-    apr_status_t rv = reuse(mapping, &error, p);
+    apr_status_t rv = APR_EEXIST;
 
-    if (rv == APR_EINVAL) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     SCEPLOGNO(0140) "%s is replaced by an empty table, and "
-                                     "what ScepLockout and the daily limits "
-                                     "have counted is forgotten: %s",
-                     mapping->path, error);
+    for (int turn = 0; turn < 3 && APR_STATUS_IS_EEXIST(rv); turn++) {
+        rv = reuse(mapping, &error, p);
+        if (rv == APR_EINVAL) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         SCEPLOGNO(0140) "%s is replaced by an empty table, "
+                                         "and what ScepLockout and the daily "
+                                         "limits have counted is forgotten: "
+                                         "%s",
+                         mapping->path, error);
+        } else if (!APR_STATUS_IS_ENOENT(rv)) {
+            return rv;
+        }
+        rv = create(mapping, rv == APR_EINVAL, p);
     }
-    if (rv == APR_EINVAL || APR_STATUS_IS_ENOENT(rv))
-        rv = create(mapping, p);
     return rv;
 }
 

@@ -6,6 +6,10 @@
 #include <ap_mpm.h>
 #include <apr_shm.h>
 
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
 #define PLACES_MAX 1024
 
 apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf)
@@ -27,4 +31,18 @@ apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf)
     if (rv == APR_SUCCESS)
         *gate = scep_gate_create(apr_shm_baseaddr_get(shm), count, pconf);
     return rv;
+}
+
+static int is_dead(pid_t pid)
+{
+    return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+int mod_scep_gate_enter(scep_gate_t *gate, apr_time_t now,
+                        apr_interval_time_t longest, scep_gate_place_t *place)
+{
+    if (scep_gate_enter(gate, now, longest, getpid(), place))
+        return 1;
+    scep_gate_bury(gate, is_dead);
+    return scep_gate_enter(gate, now, longest, getpid(), place);
 }

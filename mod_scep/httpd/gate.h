@@ -11,4 +11,9 @@
  * has workers. */
 apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf);
 
+/** As scep_gate_enter, for this process; where all places are taken, those
+ * that killed processes have held count as free. */
+int mod_scep_gate_enter(scep_gate_t *gate, apr_time_t now,
+                        apr_interval_time_t longest, scep_gate_place_t *place);
+
 #endif

@@ -49,6 +49,9 @@ static int answer_post(request_rec *r, const scep_profile_t *profile)
     if (status == OK)
         return mod_scep_enrolment_answer(r, profile, der, len);
     if (ap_is_HTTP_ERROR(status)) {
+        mod_scep_metrics_request(r, profile, apr_itoa(r->pool, status),
+                                 scep_result_reason_name(
+                                     SCEP_REASON_BAD_QUERY));
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       SCEPLOGNO(0111) "refused, HTTP %d: profile %s: the "
                                       "body is %s",

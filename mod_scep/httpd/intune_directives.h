@@ -26,17 +26,14 @@ const char *mod_scep_set_intune_timeout(cmd_parms *cmd, void *dirv,
     AP_INIT_TAKE1("ScepIntuneTenant", mod_scep_set_intune_tenant, NULL,       \
                   RSRC_CONF, "the tenant: its id or domain")                  \
     ,                                                                         \
-        AP_INIT_TAKE2(                                                        \
-            "ScepIntuneClient", mod_scep_set_intune_client, NULL, RSRC_CONF,  \
-            "the application's id, and file: or exec: of its secret"),        \
+        AP_INIT_TAKE2("ScepIntuneClient", mod_scep_set_intune_client, NULL,   \
+                      RSRC_CONF, "the application's id and secret"),          \
         AP_INIT_TAKE1("ScepIntuneLogin", mod_scep_set_intune_login, NULL,     \
                       RSRC_CONF, "URL of Microsoft Entra ID")                 \
     , AP_INIT_TAKE1("ScepIntuneGraph", mod_scep_set_intune_graph, NULL,       \
                     RSRC_CONF, "URL of Microsoft Graph")                      \
     , AP_INIT_TAKE1("ScepIntuneCAFile", mod_scep_set_intune_ca_file, NULL,    \
-                    RSRC_CONF,                                                \
-                    "PEM file of CAs that vouch for them, in place of the "   \
-                    "system's")                                               \
+                    RSRC_CONF, "PEM file of CAs that vouch for them")         \
     , AP_INIT_TAKE1("ScepIntuneProxy", mod_scep_set_intune_proxy, NULL,       \
                     RSRC_CONF, "URL of the HTTP proxy to them, or none")      \
     , AP_INIT_TAKE1("ScepIntuneTimeout", mod_scep_set_intune_timeout, NULL,   \

@@ -7,6 +7,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -114,10 +115,17 @@ const char *mod_scep_intune_token_url(const char *login, const char *tenant,
 char *mod_scep_intune_token_form(const char *client, const char *secret,
                                  const char *scope, apr_pool_t *p)
 {
-    return apr_pstrcat(p, "grant_type=client_credentials&client_id=",
-                       apr_pescape_urlencoded(p, client),
-                       "&client_secret=", apr_pescape_urlencoded(p, secret),
-                       "&scope=", apr_pescape_urlencoded(p, scope), NULL);
+    const char *escaped = apr_pescape_urlencoded(p, secret);
+    char *form =
+        apr_pstrcat(p, "grant_type=client_credentials&client_id=",
+                    apr_pescape_urlencoded(p, client),
+                    "&client_secret=", escaped,
+                    "&scope=", apr_pescape_urlencoded(p, scope), NULL);
+
+    /* where nothing had to be escaped it is no copy */
+    if (escaped != secret)
+        OPENSSL_cleanse((char *)escaped, strlen(escaped));
+    return form;
 }
 
 const char *mod_scep_intune_graph_scope(const char *graph, apr_pool_t *p)
@@ -158,6 +166,8 @@ const char *mod_scep_intune_read_token(const char *text, apr_size_t len,
         token->lifetime =
             apr_time_from_sec(seconds < LIFETIME_MAX ? seconds : LIFETIME_MAX);
     }
+    if (word)
+        OPENSSL_cleanse((char *)word, strlen(word));
     json_decref(json);
     return fault;
 }

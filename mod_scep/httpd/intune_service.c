@@ -88,10 +88,20 @@ apr_status_t mod_scep_intune_service_child_init(scep_intune_service_t *service,
 {
     cached_t *caches[] = { &service->graph_token, &service->token,
                            &service->location };
+    apr_allocator_t *allocator;
+    apr_pool_t *pool;
+    apr_status_t rv = apr_allocator_create(&allocator);
 
+    if (rv != APR_SUCCESS)
+        return rv;
+    /* Not the child's allocator, which no lock of ours would guard. */
+    rv = apr_pool_create_ex(&pool, p, NULL, allocator);
+    if (rv != APR_SUCCESS)
+        return rv;
+    apr_allocator_owner_set(allocator, pool);
     for (size_t i = 0; i < sizeof(caches) / sizeof(*caches); i++) {
-        apr_pool_create(&caches[i]->pool, p);
-        apr_pool_create(&caches[i]->fault_pool, p);
+        apr_pool_create(&caches[i]->pool, pool);
+        apr_pool_create(&caches[i]->fault_pool, pool);
     }
     return apr_thread_mutex_create(&service->mutex, APR_THREAD_MUTEX_DEFAULT,
                                    p);

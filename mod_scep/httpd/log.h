@@ -11,8 +11,7 @@
 #include <http_config.h>
 #include <http_log.h>
 
-/** The number in front of a message: SCEPLOGNO(0042) "text". */
-#define SCEPLOGNO(n) "SCEP" #n ": "
+#include "mod_scep.h"
 
 extern module AP_MODULE_DECLARE_DATA scep_module;
 APLOG_USE_MODULE(scep);

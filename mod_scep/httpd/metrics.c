@@ -48,9 +48,13 @@ static const struct {
     { "scep_breach_total", "Spent challenges that came again." },
     { "scep_challenges_issued_total",
       "Challenges made, by the door that handed them out." },
+    { "scep_intune_questions_total",
+      "Questions to Intune, by what came of them." },
     { "scep_lockouts_total",
       "Times that ScepLockout has shut an address out." },
     { "scep_requests_total", "PKIOperation requests, by their outcome." },
+    { "scep_webhook_questions_total",
+      "Questions to the webhook, by what came of them." },
 };
 
 /* ------------------------------------------------------------------ */
@@ -158,11 +162,16 @@ void mod_scep_metrics_request(request_rec *r, const scep_profile_t *profile,
 /* ------------------------------------------------------------------ */
 /* Showing                                                              */
 
-static void show_counters(scep_metric_text_t *out)
+static const char *help_of(const char *name)
 {
     for (apr_size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        scep_metric_text_describe(out, known[i].name, "counter",
-                                  known[i].help);
+        if (!strcmp(known[i].name, name))
+            return known[i].help;
+    return NULL;
+}
+
+static void show_counters(scep_metric_text_t *out)
+{
     for (int i = 0; i < CELLS; i++) {
         uint64_t text[TEXT_WORDS];
         const char *name = (const char *)text;
@@ -172,6 +181,7 @@ static void show_counters(scep_metric_text_t *out)
         for (int j = 0; j < TEXT_WORDS; j++)
             text[j] =
                 atomic_load_explicit(&cells[i].text[j], memory_order_relaxed);
+        scep_metric_text_describe(out, name, "counter", help_of(name));
         scep_metric_text_add(out, name, name + strlen(name) + 1,
                              atomic_load(&cells[i].value));
     }

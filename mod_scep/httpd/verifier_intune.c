@@ -159,10 +159,10 @@ static void verify(void *data, const scep_verify_request_t *request,
     grant->request.transaction_id = request->transaction_id;
     grant->request.csr = request->csr;
     grant->request.csr_len = request->csr_len;
-    if (!scep_gate_enter(intune->gate, apr_time_now(),
-                         2 * mod_scep_intune_service_longest(intune->service) +
-                             CA_TIME,
-                         &grant->place)) {
+    if (!mod_scep_gate_enter(
+            intune->gate, apr_time_now(),
+            2 * mod_scep_intune_service_longest(intune->service) + CA_TIME,
+            &grant->place)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for Intune";
         return;
@@ -181,7 +181,7 @@ static void explain(void *data, const scep_verify_request_t *request,
     (void)p;
     if (!has_challenge(request, result))
         return;
-    result->outcome = SCEP_VERIFY_ERROR;
+    result->outcome = SCEP_VERIFY_UNKNOWN;
     result->reason = "Intune would be asked, and it alone knows";
 }
 
@@ -323,6 +323,8 @@ static void maintain(void *data, server_rec *s, apr_time_t now, apr_pool_t *p)
                         p);
 }
 
+#define WAITING "scep_intune_notifications_waiting"
+
 static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
 {
     const scep_intune_t *intune = data;
@@ -332,8 +334,10 @@ static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
     if (mod_scep_spool_count(&intune->spool, &waiting, p) != APR_SUCCESS)
         return "";
     return apr_psprintf(p,
-                        "scep_intune_notifications_waiting{profile=\"%s\"} "
-                        "%u\n",
+                        "# HELP " WAITING " Notifications to Intune that wait "
+                        "in the queue.\n"
+                        "# TYPE " WAITING " gauge\n" WAITING
+                        "{profile=\"%s\"} %u\n",
                         intune->profile, waiting);
 }
 

@@ -20,8 +20,8 @@
 /* A secret and the keys of its counters. */
 typedef struct slot_t {
     const scep_static_secret_t *secret;
-    const char *used; /**< of certificates */
-    const char *told; /**< of warnings about its end */
+    const char *used;    /**< of certificates */
+    const char *told[2]; /**< of warnings that it ends, that it has ended */
 } slot_t;
 
 typedef struct scep_static_verifier_t {
@@ -143,8 +143,10 @@ static const char *check(const scep_verifier_setup_t *setup, void **data)
             APR_ARRAY_IDX(statics->secrets, i, scep_static_secret_t *);
         slot->used = apr_pstrcat(setup->p, "static/", setup->profile, "/",
                                  slot->secret->name, NULL);
-        slot->told = apr_pstrcat(setup->p, "static-end/", setup->profile, "/",
-                                 slot->secret->name, NULL);
+        slot->told[0] = apr_pstrcat(setup->p, "static-ends/", setup->profile,
+                                    "/", slot->secret->name, NULL);
+        slot->told[1] = apr_pstrcat(setup->p, "static-ended/", setup->profile,
+                                    "/", slot->secret->name, NULL);
     }
     verifier->matcher =
         mod_scep_static_match_create(statics->secrets, setup->p);
@@ -160,6 +162,12 @@ static int is_ending(const scep_static_verifier_t *verifier,
 {
     return slot->secret->not_after &&
            slot->secret->not_after - verifier->warn <= now;
+}
+
+/* Key of the counter of what is to be said of it now. */
+static const char *told(const slot_t *slot, apr_time_t now)
+{
+    return slot->told[slot->secret->not_after <= now];
 }
 
 static void warn_of(const scep_static_verifier_t *verifier, const slot_t *slot,
@@ -192,7 +200,7 @@ static apr_status_t warn_at_start(void *data, server_rec *s, apr_pool_t *p)
         const slot_t *slot = &verifier->slots[i];
 
         if (is_ending(verifier, slot, now)) {
-            mod_scep_counters_add(slot->told, DAY, now);
+            mod_scep_counters_add(told(slot, now), DAY, now);
             warn_of(verifier, slot, s, now, p);
         }
     }
@@ -209,8 +217,8 @@ static void maintain(void *data, server_rec *s, apr_time_t now, apr_pool_t *p)
         const slot_t *slot = &verifier->slots[i];
 
         if (is_ending(verifier, slot, now) &&
-            mod_scep_counters_get(slot->told, now, &ends) == 0 &&
-            mod_scep_counters_add(slot->told, DAY, now) == 1)
+            mod_scep_counters_get(told(slot, now), now, &ends) == 0 &&
+            mod_scep_counters_add(told(slot, now), DAY, now) == 1)
             warn_of(verifier, slot, s, now, p);
     }
 }

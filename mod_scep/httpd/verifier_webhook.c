@@ -183,8 +183,8 @@ static void verify(void *data, const scep_verify_request_t *request,
 
     if (!is_asked(request, result))
         return;
-    if (!scep_gate_enter(webhook->gate, apr_time_now(),
-                         2 * webhook->conf->http.timeout, &place)) {
+    if (!mod_scep_gate_enter(webhook->gate, apr_time_now(),
+                             2 * webhook->conf->http.timeout, &place)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for the webhook";
         return;
@@ -200,13 +200,12 @@ static void verify(void *data, const scep_verify_request_t *request,
 static void explain(void *data, const scep_verify_request_t *request,
                     scep_verify_result_t *result, apr_pool_t *p)
 {
-    const webhook_t *webhook = data;
-
+    (void)data;
+    (void)p;
     if (!is_asked(request, result))
         return;
-    result->outcome = SCEP_VERIFY_ERROR;
-    result->reason =
-        apr_psprintf(p, "%s would be asked, and decide", webhook->conf->url);
+    result->outcome = SCEP_VERIFY_UNKNOWN;
+    result->reason = "the webhook would be asked, and it alone knows";
 }
 
 /* Nobody waits for the webhook to take a notification: it is queued. */

@@ -9,11 +9,18 @@
 #include "conf.h"
 #include "counters.h"
 
-#define WATCHDOG_NAME "_mod_scep_"
+/* Each has a thread of its own: services that verifiers talk to may be slow,
+ * and what is to be durable must not wait for them. */
+#define STORE_WATCHDOG "_mod_scep_"
+#define VERIFIER_WATCHDOG "_mod_scep_verifiers_"
 
-static void maintain_verifiers(const scep_conf_t *conf, server_rec *s,
-                               apr_time_t now, apr_pool_t *p)
+static apr_status_t maintain_verifiers(int state, void *sv, apr_pool_t *p)
 {
+    server_rec *s = sv;
+    const scep_conf_t *conf = mod_scep_conf_get(s);
+
+    if (state != AP_WATCHDOG_STATE_RUNNING)
+        return APR_SUCCESS;
     for (int i = 0; i < conf->profiles->nelts; i++) {
         const apr_array_header_t *verifiers =
             APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *)->verifiers;
@@ -22,13 +29,16 @@ static void maintain_verifiers(const scep_conf_t *conf, server_rec *s,
             const scep_verifier_t *verifier =
                 &APR_ARRAY_IDX(verifiers, j, scep_verifier_t);
 
-            if (verifier->provider->maintain)
-                verifier->provider->maintain(verifier->data, s, now, p);
+            if (verifier->provider->maintain) {
+                verifier->provider->maintain(verifier->data, s, apr_time_now(),
+                                             p);
+            }
         }
     }
+    return APR_SUCCESS;
 }
 
-static apr_status_t tick(int state, void *sv, apr_pool_t *p)
+static apr_status_t maintain_store(int state, void *sv, apr_pool_t *p)
 {
     server_rec *s = sv;
     const scep_conf_t *conf = mod_scep_conf_get(s);
@@ -44,27 +54,34 @@ static apr_status_t tick(int state, void *sv, apr_pool_t *p)
                      conf->store_name);
     }
     mod_scep_counters_maintain(s);
-    maintain_verifiers(conf, s, apr_time_now(), p);
     return APR_SUCCESS;
 }
 
 apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
 {
+    static const struct {
+        const char *name;
+        ap_watchdog_callback_fn_t *run;
+    } tasks[] = { { STORE_WATCHDOG, maintain_store },
+                  { VERIFIER_WATCHDOG, maintain_verifiers } };
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
     ap_watchdog_t *watchdog;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
     if (!get || !add) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s,
                      SCEPLOGNO(0031) "mod_watchdog is needed: load it");
         return APR_ENOTIMPL;
     }
-    rv = get(&watchdog, WATCHDOG_NAME, 0, 1, pconf);
-    if (rv == APR_SUCCESS)
-        rv = add(watchdog, apr_time_from_sec(1), s, tick);
+    for (size_t i = 0; rv == APR_SUCCESS && i < sizeof(tasks) / sizeof(*tasks);
+         i++) {
+        rv = get(&watchdog, tasks[i].name, 0, 1, pconf);
+        if (rv == APR_SUCCESS)
+            rv = add(watchdog, apr_time_from_sec(1), s, tasks[i].run);
+    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, rv, s,
                      SCEPLOGNO(0032) "cannot register with mod_watchdog");

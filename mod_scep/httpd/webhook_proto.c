@@ -29,26 +29,28 @@ const char *scep_webhook_key(scep_webhook_key_t *key, const char *base64,
                              apr_pool_t *p)
 {
     size_t text = strlen(base64);
+    size_t digits = strspn(base64, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "abcdefghijklmnopqrstuvwxyz0123456789+/");
+    size_t padding = strspn(base64 + digits, "=");
     scep_webhook_key_t *kept = apr_palloc(p, sizeof(*kept));
-    int len;
 
     if (text > 65536)
         return "it is too long";
-    kept->octets = apr_palloc(p, text);
-    len = strspn(base64, " \t")
-              ? -1
-              : EVP_DecodeBlock(kept->octets, (const unsigned char *)base64,
-                                (int)text);
-    ERR_clear_error();
-    if (len < 0)
+    if (digits + padding != text || text % 4 || padding > 2)
         return "it is no base64";
-    /* The padding was decoded to zeros. */
-    for (int i = 1; i <= 2 && (size_t)i < text && base64[text - i] == '='; i++)
-        len--;
-    kept->len = (apr_size_t)len;
+    kept->octets = apr_palloc(p, text + 1);
+    kept->len = text / 4 * 3 - padding;
+    if (kept->len < SCEP_WEBHOOK_KEY_MIN)
+        return "it has fewer than 16 octets";
     apr_pool_cleanup_register(p, kept, key_cleanup, apr_pool_cleanup_null);
+    /* The padding is decoded to zeros. */
+    if (EVP_DecodeBlock(kept->octets, (const unsigned char *)base64,
+                        (int)text) < 0) {
+        ERR_clear_error();
+        return "it is no base64";
+    }
     *key = *kept;
-    return len < SCEP_WEBHOOK_KEY_MIN ? "it has fewer than 16 octets" : NULL;
+    return NULL;
 }
 
 apr_status_t scep_webhook_sign(const scep_webhook_key_t *key, const char *body,
@@ -114,23 +116,23 @@ const char *scep_webhook_question(char **body, apr_size_t *len,
                                   const scep_verify_request_t *request,
                                   apr_pool_t *p)
 {
-    const char *fault = NULL;
-    json_t *csr = scep_webhook_csr_json(request, &fault, p);
-    json_t *raw = scep_webhook_base64(request->csr, request->csr_len);
-    json_t *root;
+    const char *fault = "a part of it is no UTF-8";
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "timestamp",
+                             time_text(request->now, p), "provisionerName",
+                             profile, "scepChallenge", request->challenge,
+                             "scepTransactionID", request->transaction_id);
+    json_t *csr = root ? scep_webhook_csr_json(request, &fault, p) : NULL;
 
-    if (!csr || json_object_set_new(csr, "raw", raw)) {
-        json_decref(csr);
-        return fault ? fault : "out of memory";
-    }
-    root = json_pack("{s:s, s:s, s:o, s:s%, s:s}", "timestamp",
-                     time_text(request->now, p), "provisionerName", profile,
-                     "x509CertificateRequest", csr, "scepChallenge",
-                     request->challenge, strlen(request->challenge),
-                     "scepTransactionID", request->transaction_id);
-    *body = text_of(root, len, p);
+    *body = NULL;
+    if (csr && !json_object_set_new(root, "x509CertificateRequest", csr) &&
+        !json_object_set_new(csr, "raw",
+                             scep_webhook_base64(request->csr,
+                                                 request->csr_len)))
+        *body = text_of(root, len, p);
     forget(root);
-    return *body ? NULL : "a part of it is no UTF-8";
+    if (*body)
+        return NULL;
+    return fault ? fault : "out of memory";
 }
 
 /* Cuts a text to what the log takes, between two characters. */

@@ -17,10 +17,8 @@
 
 const ctl_option_t ctl_challenge_new_options[] = {
     { "profile", "NAME", "which it is for, where there are several", NULL, 0 },
-    { "subject", "DN", "bind it to this subject, such as \"CN=x,O=y\"", NULL,
-      0 },
-    { "san", "SAN", "bind it to this set of names, such as dns:x.example",
-      NULL, 1 },
+    { "subject", "DN", "bind it to this subject: \"CN=x,O=y\"", NULL, 0 },
+    { "san", "SAN", "bind it to this set of names: dns:x.example", NULL, 1 },
     { "no-san", NULL, "bind it to no name beside the subject", NULL, 0 },
     { "device", "ID", "bind it to this device", NULL, 0 },
     { "network", "CIDR", "bind it to clients of this network", NULL, 0 },
@@ -83,10 +81,8 @@ static const char *put_sans(const ctl_t *ctl, json_t *order)
 {
     const apr_array_header_t *sans = ctl_option_all(ctl, "san");
     json_t *array = json_array();
-    int failed = 0;
+    int failed = sans && ctl_option(ctl, "no-san");
 
-    if (sans && ctl_option(ctl, "no-san"))
-        failed = 1;
     for (int i = 0; sans && i < sans->nelts; i++)
         failed |= json_array_append_new(
             array, json_string(APR_ARRAY_IDX(sans, i, const char *)));
@@ -164,7 +160,8 @@ typedef struct listing_t {
     const ctl_t *ctl;
     apr_int64_t left; /**< rows that may still come; -1: any number */
     apr_int64_t rows; /**< that were printed */
-    char after[64];   /**< id of the last one, or "" */
+    int begun;
+    char after[64]; /**< id of the last one, or "" */
 } listing_t;
 
 static const char *query_of(const listing_t *listing, apr_pool_t *p)
@@ -206,16 +203,25 @@ static void print_row(const char *id, const char *state, const char *profile,
 
 static void print_rows(listing_t *listing, const json_t *rows, apr_pool_t *p)
 {
+    int json = ctl_option(listing->ctl, "json") != NULL;
     json_t *row;
     size_t i;
 
+    if (!listing->begun) {
+        if (json)
+            printf("[");
+        else
+            print_row("ID", "STATE", "PROFILE", "EXPIRES", "REQUESTER",
+                      "NOTE");
+        listing->begun = 1;
+    }
     json_array_foreach(rows, i, row)
     {
         if (listing->left == 0)
             return;
         if (listing->left > 0)
             listing->left--;
-        if (ctl_option(listing->ctl, "json")) {
+        if (json) {
             printf("%s", listing->rows ? ",\n" : "");
             ctl_output_json(row, JSON_COMPACT);
         } else {
@@ -250,21 +256,17 @@ static ctl_status_t list_page(listing_t *listing, ctl_connection_t *connection,
 
 static ctl_status_t list_all(listing_t *listing, ctl_connection_t *connection)
 {
-    int json = ctl_option(listing->ctl, "json") != NULL, more;
     ctl_status_t status;
     apr_pool_t *p;
+    int more;
 
     apr_pool_create(&p, listing->ctl->p);
-    if (json)
-        printf("[");
-    else
-        print_row("ID", "STATE", "PROFILE", "EXPIRES", "REQUESTER", "NOTE");
     do {
         apr_pool_clear(p);
         status = list_page(listing, connection, &more, p);
     } while (status == CTL_DONE && more);
     /* half a list must not look like a whole one */
-    if (json && status == CTL_DONE)
+    if (status == CTL_DONE && ctl_option(listing->ctl, "json"))
         printf("]\n");
     return status;
 }
@@ -346,19 +348,22 @@ ctl_status_t ctl_challenge_revoke(ctl_t *ctl)
 ctl_status_t ctl_challenge_extend(ctl_t *ctl)
 {
     ctl_connection_t *connection;
-    json_t *answer = NULL;
+    json_t *change = json_object(), *answer = NULL;
     const char *ttl = ctl_option(ctl, "ttl");
-    ctl_status_t status;
+    const char *err = ttl ? put(ctl, change, "ttl", json_string(ttl))
+                          : "say with --ttl for how long from now on";
+    ctl_status_t status = CTL_USAGE;
 
-    if (!ttl) {
-        ctl_complain(ctl, "say with --ttl for how long from now on");
-        return CTL_USAGE;
+    if (err)
+        ctl_complain(ctl, "%s", err);
+    else
+        status = ctl_connection_open(&connection, ctl);
+    if (status != CTL_DONE) {
+        json_decref(change);
+        return status;
     }
-    status = ctl_connection_open(&connection, ctl);
-    if (status == CTL_DONE) {
-        status = ctl_connection_call(connection, "PATCH", path_of(ctl, 0),
-                                     json_pack("{s:s}", "ttl", ttl), &answer);
-    }
+    status = ctl_connection_call(connection, "PATCH", path_of(ctl, 0), change,
+                                 &answer);
     if (status == CTL_DONE)
         ctl_output_object(ctl, answer);
     json_decref(answer);

@@ -3,6 +3,7 @@
  */
 #include "connection.h"
 
+#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 
@@ -23,7 +24,7 @@ struct ctl_connection_t {
 };
 
 const ctl_option_t ctl_connection_options[] = {
-    { "url", "URL", "the admin API, such as https://scep.example/scep-admin",
+    { "url", "URL", "the admin API: https://host.example/scep-admin",
       "SCEPCTL_URL", 0 },
     { "user", "NAME", "authenticate with a password (Basic)", "SCEPCTL_USER",
       0 },
@@ -54,7 +55,35 @@ static const char *read_timeout(const ctl_t *ctl, apr_interval_time_t *timeout)
     return NULL;
 }
 
-/* What names no file that can be read, and what contradicts itself. */
+/* They are read again when a call is made; but here it is clear whose
+ * mistake it is. */
+static const char *check_file(const ctl_t *ctl, const char *option)
+{
+    const char *name = ctl_option(ctl, option);
+    apr_file_t *file;
+    char reason[120];
+    apr_status_t rv =
+        name ? apr_file_open(&file, name, APR_READ, APR_OS_DEFAULT, ctl->p)
+             : APR_SUCCESS;
+
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(ctl->p, "--%s: cannot open %s: %s", option, name,
+                            apr_strerror(rv, reason, sizeof(reason)));
+    }
+    if (name)
+        apr_file_close(file);
+    return NULL;
+}
+
+static const char *check_files(const ctl_t *ctl)
+{
+    const char *err = check_file(ctl, "cacert");
+
+    if (!err)
+        err = check_file(ctl, "cert");
+    return err ? err : check_file(ctl, "key");
+}
+
 static const char *read_settings(const ctl_t *ctl, const char *url,
                                  scep_http_settings_t *settings)
 {
@@ -87,7 +116,7 @@ static const char *read_settings(const ctl_t *ctl, const char *url,
         if (strchr(settings->user, ':'))
             return "--user has a ':', which a user's name cannot have";
     }
-    return NULL;
+    return check_files(ctl);
 }
 
 ctl_status_t ctl_connection_open(ctl_connection_t **connection, ctl_t *ctl)
@@ -95,8 +124,15 @@ ctl_status_t ctl_connection_open(ctl_connection_t **connection, ctl_t *ctl)
     scep_http_settings_t settings = { 0 };
     const char *url = ctl_option(ctl, "url");
     const char *err = read_settings(ctl, url, &settings);
-    char *password = NULL;
+    char *password = NULL, *phrase = NULL;
 
+    if (!err && settings.certificate) {
+        err = ctl_secret_phrase(ctl,
+                                settings.key ? settings.key
+                                             : settings.certificate,
+                                &phrase);
+        settings.key_phrase = phrase;
+    }
     if (!err && settings.auth == SCEP_HTTP_AUTH_BASIC) {
         err = ctl_secret_password(ctl, ctl_option(ctl, "password-file"),
                                   &password);
@@ -113,8 +149,6 @@ ctl_status_t ctl_connection_open(ctl_connection_t **connection, ctl_t *ctl)
     (*connection)->url =
         apr_pstrcat(ctl->p, url, url[strlen(url) - 1] == '/' ? "" : "/", NULL);
     (*connection)->client = scep_http_client_create(&settings, ctl->p);
-    if (password)
-        OPENSSL_cleanse(password, strlen(password));
     if (!(*connection)->client) {
         ctl_complain(ctl, "out of memory");
         return CTL_USAGE;

@@ -11,6 +11,9 @@
 
 #include "connection.h"
 
+/* Where help has its explanations. */
+#define COLUMN 26
+
 const ctl_option_t ctl_options_of_all[] = {
     { "json", NULL, "print JSON", NULL, 0 },
     { "help", NULL, "print this and end", NULL, 0 },
@@ -164,10 +167,15 @@ static void help_of_list(const ctl_option_t *option)
             printf("  --%s%s%s", option->name, option->value ? " " : "",
                    option->value ? option->value : "");
 
-        printf("%*s%s%s\n", width < 26 ? 26 - width : 1, "", option->about,
-               option->many ? "; may be given again" : "");
+        if (width >= COLUMN)
+            printf("\n%*s", COLUMN, "");
+        else
+            printf("%*s", COLUMN - width, "");
+        printf("%s\n", option->about);
+        if (option->many)
+            printf("%*smay be given again\n", COLUMN, "");
         if (option->environment)
-            printf("%26s(environment: %s)\n", "", option->environment);
+            printf("%*sor in %s\n", COLUMN, "", option->environment);
     }
 }
 

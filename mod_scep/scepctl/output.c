@@ -23,29 +23,35 @@ const char *ctl_output_clean(const char *text, apr_pool_t *p)
     return clean;
 }
 
+/* Puts words together, each but the first behind a comma. */
+static void push(apr_array_header_t *words, const char *word)
+{
+    if (words->nelts)
+        APR_ARRAY_PUSH(words, const char *) = ", ";
+    APR_ARRAY_PUSH(words, const char *) = word;
+}
+
 static const char *array_text(const json_t *array, apr_pool_t *p)
 {
-    const char *text = "";
-    json_t *value;
-    size_t i;
+    apr_array_header_t *words = apr_array_make(p, 8, sizeof(const char *));
 
-    json_array_foreach(array, i, value) text =
-        apr_pstrcat(p, text, i ? ", " : "", ctl_output_text(value, p), NULL);
-    return *text ? text : "none";
+    for (size_t i = 0; i < json_array_size(array); i++)
+        push(words, ctl_output_text(json_array_get(array, i), p));
+    return words->nelts ? apr_array_pstrcat(p, words, 0) : "none";
 }
 
 static const char *object_text(const json_t *object, apr_pool_t *p)
 {
-    const char *text = "", *key;
+    apr_array_header_t *words = apr_array_make(p, 8, sizeof(const char *));
+    const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)object, key, value)
     {
-        text =
-            apr_pstrcat(p, text, *text ? ", " : "", ctl_output_clean(key, p),
-                        " ", ctl_output_text(value, p), NULL);
+        push(words, apr_pstrcat(p, ctl_output_clean(key, p), " ",
+                                ctl_output_text(value, p), NULL));
     }
-    return text;
+    return words->nelts ? apr_array_pstrcat(p, words, 0) : "none";
 }
 
 const char *ctl_output_text(const json_t *value, apr_pool_t *p)
@@ -75,7 +81,13 @@ void ctl_output_json(const json_t *value, size_t flags)
 {
     char *text = json_dumps(value, flags | JSON_ENSURE_ASCII);
 
-    printf("%s", text ? text : "null");
+    for (const char *c = text ? text : "null"; *c; c++) {
+        /* the one control character that jansson leaves as it is */
+        if (*c == 0x7f)
+            printf("\\u007f");
+        else
+            putchar(*c);
+    }
     free(text);
 }
 

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ui.h>
 
 #include <stdio.h>
@@ -51,7 +52,7 @@ static const char *read_handle(apr_file_t *file, char *buf)
     return first_line(buf, len);
 }
 
-static const char *read_file(ctl_t *ctl, const char *name, char *buf)
+const char *ctl_secret_file(ctl_t *ctl, const char *name, char **secret)
 {
     apr_file_t *file;
     apr_finfo_t info;
@@ -60,10 +61,11 @@ static const char *read_file(ctl_t *ctl, const char *name, char *buf)
     apr_status_t rv = apr_file_open(&file, name, APR_READ | APR_BINARY,
                                     APR_OS_DEFAULT, ctl->p);
 
-    if (rv != APR_SUCCESS)
-        return apr_strerror(rv, reason, sizeof(reason))
-                   ? apr_psprintf(ctl->p, "cannot open %s: %s", name, reason)
-                   : NULL;
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(ctl->p, "cannot open %s: %s", name,
+                            apr_strerror(rv, reason, sizeof(reason)));
+    }
+    *secret = room(ctl);
     if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) !=
             APR_SUCCESS ||
         (info.filetype == APR_REG &&
@@ -71,7 +73,7 @@ static const char *read_file(ctl_t *ctl, const char *name, char *buf)
           (APR_FPROT_WREAD | APR_FPROT_GWRITE | APR_FPROT_WWRITE))))
         err = "it can be read or changed by others: chmod 600 it";
     if (!err)
-        err = read_handle(file, buf);
+        err = read_handle(file, *secret);
     apr_file_close(file);
     return err ? apr_psprintf(ctl->p, "%s: %s", name, err) : NULL;
 }
@@ -90,22 +92,63 @@ static const char *ask(char *buf, const char *prompt, int twice)
 
 const char *ctl_secret_password(ctl_t *ctl, const char *file, char **password)
 {
-    char *buf = room(ctl);
-    const char *err;
-
-    if (file) {
-        err = read_file(ctl, file, buf);
-    } else if (isatty(STDIN_FILENO)) {
-        err = ask(buf,
-                  apr_psprintf(ctl->p,
-                               "Password of %s: ", ctl_option(ctl, "user")),
-                  0);
-    } else {
-        err = "there is no terminal to ask for the password: give "
-              "--password-file";
+    if (file)
+        return ctl_secret_file(ctl, file, password);
+    if (!isatty(STDIN_FILENO)) {
+        return "there is no terminal to ask for the password: give "
+               "--password-file";
     }
-    *password = buf;
-    return err;
+    *password = room(ctl);
+    return ask(*password,
+               apr_psprintf(ctl->p,
+                            "Password of %s: ", ctl_option(ctl, "user")),
+               0);
+}
+
+typedef struct phrase_t {
+    ctl_t *ctl;
+    const char *file, *err;
+    char *text;
+} phrase_t;
+
+static int ask_phrase(char *buf, int size, int writing, void *phrasev)
+{
+    phrase_t *phrase = phrasev;
+    apr_pool_t *p = phrase->ctl->p;
+
+    (void)writing;
+    phrase->text = room(phrase->ctl);
+    phrase->err =
+        isatty(STDIN_FILENO)
+            ? ask(phrase->text,
+                  apr_psprintf(p, "Pass phrase of %s: ", phrase->file), 0)
+            : apr_psprintf(p,
+                           "%s is encrypted, and there is no "
+                           "terminal to ask for its pass phrase",
+                           phrase->file);
+    if (phrase->err)
+        return -1;
+    apr_cpystrn(buf, phrase->text, (apr_size_t)size);
+    return (int)strlen(buf);
+}
+
+const char *ctl_secret_phrase(ctl_t *ctl, const char *file, char **phrase)
+{
+    phrase_t baton = { .ctl = ctl, .file = file };
+    BIO *in = BIO_new_file(file, "r");
+    EVP_PKEY *key =
+        in ? PEM_read_bio_PrivateKey(in, NULL, ask_phrase, &baton) : NULL;
+
+    if (!key && !baton.err) {
+        baton.err = apr_psprintf(ctl->p, "%s %s", file,
+                                 baton.text ? "has another pass phrase"
+                                            : "has no private key in PEM");
+    }
+    EVP_PKEY_free(key);
+    BIO_free(in);
+    ERR_clear_error();
+    *phrase = baton.text;
+    return baton.err;
 }
 
 const char *ctl_secret_new(ctl_t *ctl, char **secret)

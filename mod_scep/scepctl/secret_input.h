@@ -10,12 +10,23 @@
 #define CTL_SECRET_MAX 1024
 
 /**
- * Reads a password for the server: the first line of a file that others
- * cannot read, or from the terminal.
- * @param file  NULL: the terminal
- * @return NULL, or what is wrong
+ * Reads the first line of a file that others cannot read.
+ * @return NULL, or what is wrong; as below
+ */
+const char *ctl_secret_file(ctl_t *ctl, const char *file, char **secret);
+
+/**
+ * Reads a password for the server.
+ * @param file  as above; NULL: the terminal
  */
 const char *ctl_secret_password(ctl_t *ctl, const char *file, char **password);
+
+/**
+ * Asks for the pass phrase of a private key in PEM, where it has one.
+ * @param phrase  set to it, or to NULL
+ * @return NULL, or what is wrong; so it is where there is no such key
+ */
+const char *ctl_secret_phrase(ctl_t *ctl, const char *file, char **phrase);
 
 /**
  * Reads a new secret: twice from the terminal, or one line of standard input

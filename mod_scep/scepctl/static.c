@@ -72,27 +72,38 @@ static const char *line_of(const ctl_t *ctl, const char *hash)
                  : line;
 }
 
+/* A value with white space in it would be several words of the line. */
+static const char *check_words(const ctl_t *ctl)
+{
+    for (const ctl_option_t *option = ctl_static_hash_options; option->name;
+         option++) {
+        const char *value = ctl_option(ctl, option->name);
+
+        if (value && strpbrk(value, " \t\r\n")) {
+            return apr_psprintf(ctl->p, "--%s has a space in it",
+                                option->name);
+        }
+    }
+    return NULL;
+}
+
 /* Before anybody is asked for a secret. */
 static const char *check_options(const ctl_t *ctl, scep_scrypt_t *cost)
 {
     static const char any[] = "$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
                               "AAAAAAAAAAAAAAAAAAAAAA";
-    const char *name = ctl_option(ctl, "name"), *err, *line;
-    scep_static_secret_t *secret;
+    scep_static_secret_t *secret = NULL;
+    const char *err;
 
-    if (!name)
+    if (!ctl_option(ctl, "name"))
         return "say with --name what it is called";
-    if ((err = read_cost(ctl, cost)))
-        return err;
-    line = line_of(ctl, any);
-    err = scep_static_secret_parse(&secret, line, ctl->p);
-    if (err)
-        return err;
-    /* white space or a '#' would make other words of it */
-    return secret && !strpbrk(line + strlen(name), "\t\r\n") &&
-                   !strcmp(secret->name, name)
-               ? NULL
-               : "a name is of letters, digits, '-', '_' and '.'";
+    err = check_words(ctl);
+    if (!err)
+        err = read_cost(ctl, cost);
+    if (!err)
+        err = scep_static_secret_parse(&secret, line_of(ctl, any), ctl->p);
+    /* a line that begins with a '#' says nothing */
+    return err || secret ? err : "--name begins with a '#'";
 }
 
 static const char *make(ctl_t *ctl, char **secret)

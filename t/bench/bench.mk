@@ -13,7 +13,7 @@ EXTRA_PROGRAMS += $(BENCHES)
 %C%_scep_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
 %C%_scep_bench_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
 
-EXTRA_DIST += %D%/run
+EXTRA_DIST += %D%/run %D%/api %D%/lib.sh
 CLEANFILES += $(BENCHES)
 
 # In turn, for both want the library.  BENCH_FLAGS: options of t/bench/run.

@@ -25,7 +25,7 @@ typedef struct options_t {
     load_url_t url, admin;
     int has_admin;
     const char *challenge, *profile;
-    int rounds, concurrency, cpu, sample, watch;
+    int rounds, concurrency, cpu, sample, watch, issue_only;
     size_t count, warmup, keys, caps;
     const EVP_CIPHER *cipher;
 } options_t;
@@ -42,7 +42,8 @@ typedef struct round_t {
 
 typedef struct figures_t {
     double rate, p50, p95, p99;
-    double cpu; /* microseconds of the server for each enrolment */
+    double issue, both; /* challenges a second, and with their enrolments */
+    double cpu;         /* microseconds of the server for each enrolment */
     size_t failures;
 } figures_t;
 
@@ -122,6 +123,25 @@ static void check_one(round_t *round, size_t i)
 
 /* ------------------------------------------------------------------ */
 
+static double run_pinned(const options_t *options, const load_url_t *url,
+                         load_job_t *jobs, size_t count)
+{
+    cpu_set_t before, one;
+    double seconds;
+
+    if (options->cpu >= 0) {
+        CPU_ZERO(&one);
+        CPU_SET(options->cpu, &one);
+        if (sched_getaffinity(0, sizeof(before), &before) != 0 ||
+            sched_setaffinity(0, sizeof(one), &one) != 0)
+            die("cannot stay on one core");
+    }
+    load_run(url, jobs, count, options->concurrency, &seconds);
+    if (options->cpu >= 0)
+        sched_setaffinity(0, sizeof(before), &before);
+    return seconds;
+}
+
 static void read_challenge(char challenge[128], const load_job_t *job)
 {
     json_t *answer =
@@ -137,9 +157,10 @@ static void read_challenge(char challenge[128], const load_job_t *job)
     json_decref(answer);
 }
 
-/* One challenge for each, bound to subject and SAN. */
-static void fetch_challenges(round_t *round)
+/* One challenge for each, bound to subject and SAN; the seconds it took. */
+static double fetch_challenges(round_t *round)
 {
+    const options_t *options = round->options;
     load_job_t *jobs = load_alloc(round->count * sizeof(*jobs));
     double seconds;
     size_t i;
@@ -150,35 +171,16 @@ static void fetch_challenges(round_t *round)
         int len = snprintf(body, sizeof(body),
                            "{\"profile\":\"%s\",\"subject\":\"CN=%s\","
                            "\"sans\":[\"dns:%s.example\"],\"ttl\":3600}",
-                           round->options->profile, e->name, e->name);
+                           options->profile, e->name, e->name);
 
-        load_request(&jobs[i], &round->options->admin, "POST", "/challenges",
+        load_request(&jobs[i], &options->admin, "POST", "/challenges",
                      "application/json", body, (size_t)len);
     }
-    if (load_run(&round->options->admin, jobs, round->count, 4, &seconds) > 0)
-        die("the admin API does not answer");
+    seconds = run_pinned(options, &options->admin, jobs, round->count);
     round->challenges = load_alloc(round->count * 128);
     for (i = 0; i < round->count; i++)
         read_challenge(round->challenges[i], &jobs[i]);
     load_free(jobs, round->count);
-}
-
-static double run_pinned(const options_t *options, load_job_t *jobs,
-                         size_t count)
-{
-    cpu_set_t before, one;
-    double seconds;
-
-    if (options->cpu >= 0) {
-        CPU_ZERO(&one);
-        CPU_SET(options->cpu, &one);
-        if (sched_getaffinity(0, sizeof(before), &before) != 0 ||
-            sched_setaffinity(0, sizeof(one), &one) != 0)
-            die("cannot stay on one core");
-    }
-    load_run(&options->url, jobs, count, options->concurrency, &seconds);
-    if (options->cpu >= 0)
-        sched_setaffinity(0, sizeof(before), &before);
     return seconds;
 }
 
@@ -225,7 +227,7 @@ static figures_t run_round(const options_t *options,
 {
     figures_t figures = { 0 };
     round_t round = { .options = options, .plan = plan, .count = count };
-    double seconds, cpu;
+    double seconds, cpu, issuing = 0;
     size_t i;
 
     round.enrolments = load_alloc(count * sizeof(*round.enrolments));
@@ -233,14 +235,19 @@ static figures_t run_round(const options_t *options,
     round.errors = load_alloc(count * sizeof(*round.errors));
     for (i = 0; i < count; i++)
         enrolment_name(&round.enrolments[i], plan, i);
-    if (options->has_admin)
-        fetch_challenges(&round);
-    work_all(&round, build_one);
-    cpu = watch_time(watch);
-    seconds = run_pinned(options, round.jobs, count);
-    figures.cpu = (watch_time(watch) - cpu) * 1e6 / (double)count;
-    work_all(&round, check_one);
-    sum_up(&figures, &round, seconds);
+    if (options->has_admin) {
+        issuing = fetch_challenges(&round);
+        figures.issue = (double)count / issuing;
+    }
+    if (!options->issue_only) {
+        work_all(&round, build_one);
+        cpu = watch_time(watch);
+        seconds = run_pinned(options, &options->url, round.jobs, count);
+        figures.cpu = (watch_time(watch) - cpu) * 1e6 / (double)count;
+        figures.both = (double)count / (seconds + issuing);
+        work_all(&round, check_one);
+        sum_up(&figures, &round, seconds);
+    }
     for (i = 0; i < count; i++)
         enrolment_free(&round.enrolments[i]);
     load_free(round.jobs, count);
@@ -279,10 +286,11 @@ static size_t run_rounds(const options_t *options,
         figures[i] = run_round(options, plan, &watch, options->count);
         failures += figures[i].failures;
         fprintf(stderr,
-                "round %d: %.1f enrolments/s, p50 %.2f ms, p95 %.2f ms, "
+                "round %d: %.0f challenges/s, %.1f enrolments/s, p50 %.2f ms, "
+                "p95 %.2f ms, "
                 "p99 %.2f ms, %.0f us of the server each\n",
-                i + 1, figures[i].rate, figures[i].p50, figures[i].p95,
-                figures[i].p99, figures[i].cpu);
+                i + 1, figures[i].issue, figures[i].rate, figures[i].p50,
+                figures[i].p95, figures[i].p99, figures[i].cpu);
         watch_memory(&watch);
     }
 #define PRINT(name, member)                                                   \
@@ -293,6 +301,8 @@ static size_t run_rounds(const options_t *options,
     PRINT("p95_ms", p95);
     PRINT("p99_ms", p99);
     PRINT("cpu_us", cpu);
+    PRINT("issue_rate", issue);
+    PRINT("both_rate", both);
 #undef PRINT
     printf("enrolments=%zu\nfailures=%zu\n",
            options->count * (size_t)options->rounds, failures);
@@ -326,7 +336,7 @@ static void run_caps(const options_t *options)
     for (i = 0; i < options->caps; i++)
         load_request(&jobs[i], &options->url, "GET", "?operation=GetCACaps",
                      NULL, "", 0);
-    seconds = run_pinned(options, jobs, options->caps);
+    seconds = run_pinned(options, &options->url, jobs, options->caps);
     for (i = 0; i < options->caps; i++)
         if (jobs[i].status != 200)
             die("GetCACaps is not answered");
@@ -341,6 +351,7 @@ static void usage(void)
     fputs("usage: scep_bench [OPTION]... http://ADDRESS:PORT/PATH\n"
           "  --admin URL       get a challenge for each by the admin API\n"
           "  --profile NAME    for these challenges [default]\n"
+          "  --issue-only      and enrol with none\n"
           "  --challenge TEXT  one challenge for all\n"
           "  --count N         enrolments of a round [2000]\n"
           "  --rounds N        rounds [5]\n"
@@ -369,6 +380,7 @@ static long number(const char *text, long min)
 static const struct option long_options[] = {
     { "admin", required_argument, NULL, 'a' },
     { "profile", required_argument, NULL, 'p' },
+    { "issue-only", no_argument, NULL, 'i' },
     { "challenge", required_argument, NULL, 'c' },
     { "count", required_argument, NULL, 'n' },
     { "rounds", required_argument, NULL, 'r' },
@@ -389,6 +401,9 @@ static void read_option(options_t *options, int option, const char *value)
         options->has_admin = 1;
         if (load_url_parse(&options->admin, value) != 0)
             usage();
+    } else if (option == 'i') {
+        options->issue_only = 1;
+        options->keys = 1;
     } else if (option == 'p') {
         options->profile = value;
     } else if (option == 'c') {
@@ -438,7 +453,8 @@ int main(int argc, char **argv)
     if (optind != argc - 1 || options.rounds > ROUNDS_MAX ||
         options.cipher == NULL ||
         load_url_parse(&options.url, argv[optind]) != 0 ||
-        (!options.has_admin && options.challenge == NULL))
+        (!options.has_admin &&
+         (options.challenge == NULL || options.issue_only)))
         usage();
     /* some servers answer in single DES */
     if (OSSL_PROVIDER_load(NULL, "default") == NULL ||

@@ -121,6 +121,10 @@ def make_server():
         return sandbox
 
     yield make
+    _judge(started)
+
+
+def _judge(started):
     for sandbox in started:
         try:
             sandbox.log.verify()
@@ -158,8 +162,7 @@ def make_on(postgres):
         return sandbox
 
     yield make
-    for sandbox in started:
-        sandbox.remove()
+    _judge(started)
 
 
 @pytest.fixture

@@ -138,4 +138,5 @@ class Postgres:
         """A new database; returns its DBDParams."""
         self.sql("CREATE DATABASE " + name)
         return ("host=127.0.0.1 port=%d dbname=%s user=scep password=%s "
-                "connect_timeout=3" % (self.port, name, self.password))
+                "connect_timeout=3 options='-c statement_timeout=4000'"
+                % (self.port, name, self.password))

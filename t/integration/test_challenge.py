@@ -14,7 +14,8 @@ import pytest
 import der
 import pki
 import stores
-from gateway import make_csr, wait_until
+from gateway import make_csr
+from outages import OUTAGES
 from pki import dns, email, ip, name
 from pkimessage import BAD_REQUEST, FAILURE, SUCCESS
 
@@ -228,42 +229,7 @@ def any_store(request, make_on):
     return make_on(request.param)
 
 
-def _restart(server):
-    server.restart()
-
-
-def _graceful(server):
-    old = set(server.children())
-    server.reload()
-    wait_until(lambda: server.children() and not old & set(server.children()))
-
-
-def _stop_and_start(server):
-    server.stop()
-    server.start()
-
-
-def _kill_parent(server):
-    server.kill(server.pid)
-    server.start()
-
-
-def _kill_everything(server):
-    children = server.children()
-    server.kill(server.pid, *children)
-    server.start()
-
-
-def _kill_children(server):
-    children = server.children()
-    server.kill(*children)
-    wait_until(lambda: server.children()
-               and not set(children) & set(server.children()))
-
-
-@pytest.mark.parametrize("how", [_graceful, _restart, _stop_and_start,
-                                 _kill_parent, _kill_everything,
-                                 _kill_children])
+@pytest.mark.parametrize("how", OUTAGES)
 def test_c77_challenges_outlive(any_store, keys, how):
     own = any_store
     device = Device(own, keys)

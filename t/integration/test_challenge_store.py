@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from gateway import wait_until
+from outages import graceful
 
 STAYS = "SCEP0223"
 REPLACED = "SCEP0220"
@@ -16,12 +16,6 @@ MOVED = "SCEP0207"
 
 def store(capacity):
     return "ScepChallengeStore shm:sized(%d)\n" % capacity
-
-
-def graceful(server):
-    old = set(server.children())
-    server.reload()
-    wait_until(lambda: server.children() and not old & set(server.children()))
 
 
 @contextlib.contextmanager
@@ -44,6 +38,23 @@ def table(server, name="sized"):
 def live(server):
     listing = server.listing()
     return listing["capacity"], listing["live"]
+
+
+def test_100000_by_default_in_less_than_32_mib(make_server):
+    server = make_server()
+    assert live(server) == (100000, 0)
+    assert table(server, "challenges").stat().st_size < 32 << 20
+
+
+def test_a_million_by_the_directive(make_server):
+    server = make_server(store(1000000))
+    assert live(server) == (1000000, 0)
+    assert table(server).stat().st_size < 252 * 1000000 + 8192
+    found = server.issue(uses=2)
+    server.stop()
+    server.start()
+    assert live(server) == (1000000, 1)
+    assert server.state(found["id"]) == "issued"
 
 
 def test_a_capacity_waits_for_a_full_start(make_server):
@@ -77,8 +88,8 @@ def test_a_capacity_may_shrink_to_what_lives_and_no_further(make_server):
     assert live(server) == (40, 40)
     server.log.expect("SCEP0123")
     assert server.admin("POST", body={"profile": "default"}).status == 507
-    assert [path.name for path in table(server).parent.iterdir()
-            if path.name not in ("sized.shm", "sized.key")] == []
+    assert {path.name for path in table(server).parent.glob("sized*")} == {
+        "sized.shm", "sized.key"}
 
 
 def test_ids_of_before_a_move_hit_nothing(make_server):

@@ -2,10 +2,17 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import concurrent.futures
+import contextlib
+import http.client
+import json
 import os
 import re
 import shutil
+import socket
+import socketserver
+import threading
 import time
 
 import pytest
@@ -17,7 +24,6 @@ import configuration
 import gateway
 import intune
 import pki
-import scepclient
 from gateway import make_csr, wait_until
 from intune import FAILURE, GRAPH, SUCCESS, TOKEN, VALIDATE
 from pki import certificate, dns, name
@@ -210,6 +216,7 @@ def test_a_device_enrols_and_intune_hears_of_it(make_world, mpm):
     assert "challenge intune:%s" % asked.headers["client-request-id"] \
         in world.outcome()
     assert world.waiting() == []
+    assert world.queue.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("code", [*intune.CODES, "NoCodeThatAnybodyKnows",
@@ -297,6 +304,41 @@ def test_what_intune_adds_is_shown_cut_and_only_if_harmless(shared):
         assert ("Unknown: " in said) == shown
 
 
+def explained(world, csr):
+    answer = world.server.admin("POST", "/explain", {
+        "profile": "intune", "csr": base64.b64encode(csr).decode()})
+    assert answer.status == 200, answer
+    found = json.loads(answer.body)
+    step, = [step for step in found["steps"]
+             if step["rule"] == "ScepVerify intune"]
+    return found, step
+
+
+def test_explain_asks_nobody(shared):
+    key = shared.keys.rsa()
+    found, step = explained(shared, make_csr(key, shared.challenge()))
+    assert found["allowed"] is None
+    assert step["result"] == "unknown" and "Intune" in step["detail"]
+    found, step = explained(shared, make_csr(key))
+    assert found["allowed"] is False
+    assert step["result"] == "not applicable"
+    assert shared.emulator.seen == []
+
+
+def test_questions_and_queue_are_counted(world):
+    world.issued()
+    world.emulator.fault(VALIDATE, intune.code("ChallengeExpired"))
+    world.is_refused()
+    world.emulator.fault(VALIDATE, "html")
+    world.is_put_off()
+    text = world.server.admin(path="/metrics").body.decode()
+    for outcome in ("allowed", "denied", "failed"):
+        assert re.search(r'^scep_intune_questions_total\{[^}]*outcome="%s"[^}]*'
+                         r'\} 1$' % outcome, text, re.MULTILINE), text
+    assert "# TYPE scep_intune_notifications_waiting gauge\n" in text
+    assert 'scep_intune_notifications_waiting{profile="intune"} 0\n' in text
+
+
 # ------------------------------------------------------- tokens and location
 
 def test_tokens_and_location_are_kept(world):
@@ -310,6 +352,7 @@ def test_tokens_and_location_are_kept(world):
 def test_parallel_enrolments_share_one_token(make_world):
     world = make_world(SINGLE.replace("8", "24"))
     challenges = [world.challenge() for _ in range(12)]
+    assert world.keys.signer()
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         replies = list(pool.map(world.enrol, challenges))
     for reply in replies:
@@ -437,6 +480,47 @@ def test_a_certificate_that_nobody_vouches_for_is_not_believed(
     assert world.emulator.seen == []
 
 
+class Proxy(socketserver.StreamRequestHandler):
+    """CONNECT, and then whatever comes from either side."""
+
+    def handle(self):
+        line = self.rfile.readline().split()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(line[:2])
+        host, _, port = line[1].decode().partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self.pump,
+                                    args=(there, self.connection))
+            back.start()
+            self.pump(self.connection, there)
+            back.join()
+
+    @staticmethod
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def test_everything_goes_through_the_proxy(make_world):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        proxy.daemon_threads = True
+        proxy.asked = []
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        world = make_world(SINGLE, "10s\n    ScepIntuneProxy "
+                           "http://127.0.0.1:%d" % proxy.server_address[1])
+        world.issued()
+        host = b"127.0.0.1:%d" % world.emulator.port
+        assert proxy.asked and all(asked == [b"CONNECT", host]
+                                   for asked in proxy.asked)
+        proxy.shutdown()
+        world.emulator.down()
+        world.server.stop()
+
+
 def test_a_service_that_asks_for_peace_gets_it(world):
     world.issued()
     world.emulator.fault(VALIDATE, intune.Answer(
@@ -459,6 +543,7 @@ def test_caps_are_served_while_intune_hangs(make_world, mpm, lines):
     world.log.expect(UNAVAILABLE)
     world.log.allow("reached MaxRequestWorkers", "MinSpareThreads")
     challenges = [world.challenge() for _ in range(12)]
+    assert world.keys.signer()
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         replies = [pool.submit(world.post, challenge)
                    for challenge in challenges]
@@ -508,6 +593,63 @@ def test_what_intune_was_not_told_it_is_told_later_and_once(make_world):
     first = world.emulator.requests(SUCCESS)[0].body["notification"]
     assert told == first
     assert any("SCEP0356" in line.text for line in world.log.outcomes())
+
+
+def test_who_was_put_off_is_told_of_though_processes_are_killed(make_world):
+    """Each device that got 503 is in the queue, whole and once, whatever
+    children die of meanwhile."""
+    world = make_world(SINGLE, "5s")
+    world.emulator.fault(SUCCESS, "500")
+    world.log.allow(UNTOLD, WAITING, UNAVAILABLE)
+    endpoint = world.server.endpoint("intune")
+    key, signer = world.keys.rsa(), world.keys.signer()
+    assert endpoint.identity
+    put_off = []
+
+    def post():
+        message = endpoint.request(key, make_csr(key, world.challenge()),
+                                   signer)
+        try:
+            answer = endpoint.post(message.build())
+        except (OSError, http.client.HTTPException):
+            return
+        assert answer.status == 503
+        put_off.append(message.transaction_id)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for delay in range(0, 60, 5):
+            posts = [pool.submit(post) for _ in range(4)]
+            time.sleep(delay / 1000)
+            world.server.kill(*world.server.children())
+            for done in posts:
+                done.result()
+    assert put_off
+    world.emulator.fault(SUCCESS, None)
+    wait_until(lambda: not [name for name in world.waiting()
+                            if not name.startswith("tmp-")], 60)
+    told = [told["transactionId"] for told in world.emulator.notified(SUCCESS)]
+    assert set(put_off) <= set(told)
+    assert len(told) == len(set(told))
+
+
+def test_reloads_while_the_queue_is_delivered_send_nothing_twice(make_world):
+    world = make_world(SINGLE, "5s")
+    world.emulator.fault(SUCCESS, "500")
+    world.log.expect(UNTOLD)
+    world.log.allow(WAITING)
+    for _ in range(10):
+        world.is_put_off()
+    assert len(world.waiting()) == 10
+    world.log.verify()
+    world.log.mark()
+    world.server.startup.append(WAITING)
+    world.emulator.fault(SUCCESS, None)
+    for _ in range(4):
+        world.server.reload()
+    world.log.allow(WAITING)
+    wait_until(lambda: world.waiting() == [])
+    told = [told["transactionId"] for told in world.emulator.notified(SUCCESS)]
+    assert len(told) == len(set(told)) == 10
 
 
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
@@ -565,6 +707,27 @@ def test_a_refusal_after_intunes_word_is_told_without_delay(shared):
     assert "subjectAltName" in told["errorDescription"] \
         or "dns" in told["errorDescription"]
     wait_until(lambda: shared.waiting() == [])
+
+
+def test_one_that_is_refused_waits_longer_and_holds_up_no_other(make_world):
+    world = make_world(SINGLE)
+    world.emulator.fault(SUCCESS, intune.code("Unknown"))
+    world.log.expect(UNTOLD)
+    world.is_put_off()
+    first, = world.waiting()
+    wait_until(lambda: world.waiting()[0].endswith("-0001"))
+    second, = world.waiting()
+    assert second[:33] == first[:33]
+    wait = int(second.split("-")[2], 16) - int(first.split("-")[2], 16)
+    assert 30 <= wait / 10 ** 6 < 60
+    world.is_refused(world.challenge(), sans=[dns("not.allowed")])
+    wait_until(lambda: world.emulator.notified(FAILURE))
+    wait_until(lambda: world.waiting() == [second])
+    world.log.expect("SCEP0355")
+    last = second[:34] + "%016x-0014" % 1
+    (world.queue / second).rename(world.queue / last)
+    wait_until(lambda: world.waiting() == [])
+    assert world.emulator.notified(SUCCESS) == []
 
 
 def file_name(created, due, attempts=0):

@@ -2,7 +2,9 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import concurrent.futures
 import hashlib
+import json
 import re
 import urllib.parse
 
@@ -11,9 +13,11 @@ import pytest
 import ndesclients
 import profiles
 import scepclient
-from gateway import Sandbox, make_csr
+import stores
+from gateway import Sandbox, make_csr, wait_until
 from pki import dns, name
 from pkimessage import SUCCESS
+from postgres import Postgres
 
 FULL = "The password cache is full."
 FORBIDDEN = "You do not have sufficient permission to enroll with SCEP."
@@ -159,6 +163,15 @@ def rows(server):
     return {row["id"]: row for row in server.listing()["challenges"]}
 
 
+def send_event(server):
+    """What Jamf Pro sends, to the sandbox's webhook."""
+    return scepclient.request(
+        server.values["JAMF_URL"], "POST", json.dumps(
+            {"webhook": {"webhookEvent": "SCEPChallenge"},
+             "event": {"payloadIdentifier": "x"}}),
+        {"Content-Type": "application/json"})
+
+
 class Device:
     def __init__(self, server, keys, path="/certsrv/mscep/mscep.dll"):
         self.endpoint = server.endpoint(path=path)
@@ -247,6 +260,17 @@ def test_the_time_is_the_real_one(ndes, path, query, minutes):
 def test_every_page_is_another_password(ndes):
     found = {password_of(ndes, get(ndes, path)) for path in PAGES * 3}
     assert len(found) == 6
+
+
+def test_pages_at_the_same_time(ndes):
+    before = live(ndes)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(
+            lambda turn: get(ndes, PAGES[turn % 2],
+                             ("GET", "POST", "HEAD")[turn % 3]), range(96)))
+    found = [password_of(ndes, page) for page in pages if page.body]
+    assert len(found) == len(set(found)) == 64
+    assert live(ndes) == before + 64
 
 
 # ------------------------------------------------------------ enrolling by it
@@ -399,6 +423,28 @@ def test_a_quota_is_a_full_cache_too(make_server):
     for _ in range(2):
         without_password(get(server, "/certsrv/mscep_admin/"), FULL)
     assert live(server) == 2
+
+
+def test_a_store_that_is_down_is_503_until_it_is_back(make_server):
+    cluster = Postgres()
+    try:
+        cluster.start()
+        server = make_server(stores.postgres(cluster))
+        password_of(server, get(server, "/certsrv/mscep_admin/"))
+        cluster.kill()
+        server.log.expect("SCEP0124")
+        server.log.allow("SCEP023", r"\[dbd:")
+        for method in ("GET", "POST"):
+            answer = get(server, "/certsrv/mscep_admin/", method)
+            assert answer.status == 503 and b"challenge store" in answer.body
+            assert not re.search(b"[0-9A-F]{16}", answer.body)
+        assert send_event(server).status == 503
+        cluster.start()
+        wait_until(lambda: get(server,
+                               "/certsrv/mscep_admin/").status == 200)
+        wait_until(lambda: send_event(server).status == 200)
+    finally:
+        cluster.remove()
 
 
 # --------------------------------------------------------------- HTTP itself

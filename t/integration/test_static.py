@@ -6,6 +6,7 @@ import base64
 import concurrent.futures
 import datetime
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -52,6 +53,9 @@ LoadModule remoteip_module modules/mod_remoteip.so
 RemoteIPHeader X-Test-Address
 RemoteIPInternalProxy 127.0.0.1
 """
+# under Valgrind, which takes time, or a sanitizer: both take memory
+SLOW = "SCEP_HTTPD_WRAPPER" in os.environ
+WATCHED = SLOW or "SCEP_HTTPD_ENV" in os.environ
 
 
 def b64(octets):
@@ -82,12 +86,15 @@ class Plant:
     """A server with one profile, its file of secrets, and a device."""
 
     def __init__(self, make_server, keys, lines, verify=STATIC, extra="",
-                 startup=()):
-        self.server = make_server(PROFILE % verify + extra, start=False)
+                 startup=(), mpm="event"):
+        self.server = make_server(PROFILE % verify + extra, mpm, start=False)
         self.server.startup += startup
         self.file = self.server.dir / "static-secrets"
         self.write(*lines)
+        start = time.monotonic()
         self.server.start()
+        # seconds in which this machine surely starts or reloads httpd
+        self.pace = 3 + 3 * (time.monotonic() - start)
         self.key = keys.rsa()
         self.signer = keys.signer()
 
@@ -239,13 +246,15 @@ def test_not_before_and_not_after(make_plant):
 
 def test_a_secret_ends_while_it_is_in_use(make_plant):
     good = new_secret()
-    plant = make_plant(line("short", good, "not-after=" + moment(4)),
-                       startup=[ENDS])
+    plant = make_plant(line("short", good), startup=[ENDS])
     plant.server.secrets.add(good)
-    plant.server.log.allow(ENDED)
+    plant.write(line("short", good, "not-after=" + moment(plant.pace)))
+    plant.reload()
+    plant.server.log.expect(ENDED)
     assert plant.tries(good)
     wait_until(lambda: not plant.tries(good), step=0.3)
     assert plant.said("static secret short: its time is over")
+    wait_until(lambda: plant.said(ENDED))
 
 
 # ----------------------------------------------------------------- networks
@@ -303,10 +312,11 @@ def test_a_limit_holds_over_processes_and_restart(make_plant):
     assert plant.metrics() == {("few", "used"): 3}
 
 
-def test_a_limit_holds_in_parallel(make_plant):
+@pytest.mark.parametrize("mpm", ["event", "prefork"])
+def test_a_limit_holds_in_parallel(make_plant, mpm):
     good = new_secret()
     plant = make_plant(line("few", good, "limit=5/d"),
-                       extra="StartServers 3\n")
+                       extra="StartServers 3\n", mpm=mpm)
     plant.server.secrets.add(good)
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         won = list(pool.map(lambda _: plant.tries(good), range(24)))
@@ -350,8 +360,10 @@ def test_warning_of_the_end_at_start_once_a_day_and_in_metrics(make_plant):
 
 def test_the_watchdog_warns_when_the_time_has_come(make_plant):
     good = new_secret()
-    plant = make_plant(line("soon", good, "not-after=" + moment(3605)),
+    plant = make_plant(line("soon", good),
                        verify=STATIC + "\n    ScepStaticWarn 1h")
+    plant.write(line("soon", good, "not-after=" + moment(3600 + plant.pace)))
+    plant.reload()
     plant.server.log.expect(ENDS + ": profile plant: the static secret soon")
     wait_until(lambda: plant.said(ENDS))
 
@@ -365,7 +377,7 @@ def test_metrics_are_what_prometheus_reads(make_plant):
         assert text.index("# TYPE " + name) < text.index(name + "{")
 
 
-# ------------------------------------------------------- beside other verifiers
+# ---------------------------------------------------- beside other verifiers
 
 def test_otp_first_and_static_behind_it(make_plant):
     good = new_secret()
@@ -402,13 +414,46 @@ def test_another_profile_knows_no_secret_of_this_one(make_plant):
     assert endpoint.send(message).status == FAILURE
 
 
+# ------------------------------------------------------------------- explain
+
+def test_explain_says_what_would_be_and_counts_nothing(make_plant):
+    good, ended = new_secret(), new_secret()
+    plant = make_plant(line("one", good, "limit=1/d", "network=127.0.0.0/8"),
+                       line("ended", ended, "not-after=2026-01-31"),
+                       startup=[ENDED])
+    plant.server.secrets |= {good, ended}
+    request = base64.b64encode(pki.csr(
+        plant.key, pki.name(("CN", "device")))).decode()
+
+    def explain(challenge, address="127.0.0.1"):
+        answer = plant.server.admin("POST", "/explain", {
+            "profile": "plant", "csr": request, "challenge": challenge,
+            "address": address})
+        assert answer.status == 200, answer
+        assert challenge.encode() not in answer.body
+        return json.loads(answer.body)["allowed"], answer.body.decode()
+
+    for _ in range(2):
+        assert explain(good)[0] is True
+    assert plant.metrics()["one", "used"] == 0
+    allowed, said = explain(good, "192.0.2.1")
+    assert allowed is False and "not for the client's network" in said
+    allowed, said = explain(ended)
+    assert allowed is False and "its time is over" in said
+    allowed, said = explain(plant.secret())
+    assert allowed is False and "no such static secret" in said
+    assert plant.tries(good)
+    allowed, said = explain(good)
+    assert allowed is False and "its limit of today is reached" in said
+
+
 # --------------------------------------------------------------- what it costs
 
 def test_wrong_guesses_pay_and_a_known_secret_does_not(make_plant):
     good, ended = new_secret(), new_secret()
     plant = make_plant(
-        line("good", good, ln=15, p=4),
-        line("ended", ended, "not-after=2026-01-31", ln=15, p=4),
+        line("good", good, ln=15, p=2),
+        line("ended", ended, "not-after=2026-01-31", ln=15, p=2),
         verify=STATIC.replace("ScepVerify static", "ScepVerify otp static"),
         extra=ONE_PROCESS, startup=[ENDED])
     plant.server.secrets |= {good, ended}
@@ -446,12 +491,13 @@ def test_memory_stays_bounded_under_many_guesses(make_plant):
         answers = list(pool.map(lambda _: plant.post(guess)[0], range(8)))
     assert {answer.status for answer in answers} <= {200, 503}
     # the first one has left 64 MiB, and there is room for one more
-    assert peak() - before < 110 * 1024
+    assert WATCHED or peak() - before < 110 * 1024
 
 
 def test_who_has_to_wait_too_long_is_told_to_come_again(make_plant):
     secret = new_secret()
-    lines = [line("s%d" % i, secret, ln=14, p=16) for i in range(6)]
+    lines = [line("s%d" % i, secret, ln=14, p=16)
+             for i in range(1 if SLOW else 6)]
     plant = make_plant(*lines, extra=ONE_PROCESS)
     plant.server.secrets.add(secret)
     assert plant.tries(secret)

@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import base64
 import concurrent.futures
+import json
 import os
 import re
 import shutil
@@ -258,6 +259,19 @@ def test_the_webhook_may_pass_what_it_does_not_need(make_world):
     assert len(world.asked()) == 1
 
 
+def test_explain_asks_nobody_and_says_that_it_cannot_tell(make_world):
+    world = make_world()
+    csr = make_csr(world.keys.rsa(), world.challenge())
+    answer = world.server.admin("POST", "/explain", body={
+        "profile": "hook", "csr": base64.b64encode(csr).decode()})
+    step, = [step for step in json.loads(answer.body)["steps"]
+             if step["rule"] == "ScepVerify webhook"]
+    assert step["result"] == "unknown"
+    assert "would be asked" in step["detail"]
+    assert json.loads(answer.body)["allowed"] is not True
+    assert world.asked() == []
+
+
 @pytest.mark.parametrize("directive, authorization", [
     ("basic gateway file:{dir}/password",
      "Basic " + base64.b64encode(b"gateway:c0ffee c0ffee").decode()),
@@ -414,16 +428,16 @@ def test_a_connection_that_ended_meanwhile_is_replaced(world):
 
 
 def test_requests_in_parallel_each_get_their_own_answer(make_world):
-    world = make_world()
+    world = make_world(extra=SINGLE)
     good = [world.challenge() for _ in range(12)]
     bad = [world.challenge({"code": "no"}) for _ in range(12)]
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
         results = list(pool.map(
             lambda challenge: (challenge, world.enrol(challenge).status),
             [it for pair in zip(good, bad) for it in pair]))
     assert all((status == SUCCESS) == (challenge in good)
                for challenge, status in results)
-    assert world.validator.accepted <= 8
+    assert world.validator.accepted <= 4
     assert world.validator.malformed == []
 
 
@@ -495,6 +509,19 @@ def test_a_notification_keeps_no_device_waiting(make_world):
     world.issued()
     world.issued()
     wait_until(lambda: world.validator.requests(NOTIFY))
+    world.log.allow(UNTAKEN)
+    world.validator.release()
+
+
+def test_a_webhook_that_hangs_keeps_nothing_from_being_durable(make_world):
+    world = make_world(NOTIFYING + "\nScepWebhookTimeout 60s")
+    world.validator.fault(NOTIFY, "hang", 1)
+    world.issued()
+    wait_until(lambda: world.validator.requests(NOTIFY))
+    # the header says when the watchdog was there
+    path = world.server.dir / "state" / "challenges.shm"
+    before = path.read_bytes()[:4096]
+    wait_until(lambda: path.read_bytes()[:4096] != before)
     world.log.allow(UNTAKEN)
     world.validator.release()
 

@@ -7,20 +7,27 @@ integration_tests = \
 	%D%/test_bad_input.py \
 	%D%/test_callers.py \
 	%D%/test_challenge.py \
+	%D%/test_challenge_dbd.py \
 	%D%/test_challenge_store.py \
+	%D%/test_challenge_uses.py \
+	%D%/test_cluster.py \
 	%D%/test_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
+	%D%/test_explain.py \
 	%D%/test_http.py \
 	%D%/test_intune.py \
 	%D%/test_jamf.py \
 	%D%/test_local_ca.py \
+	%D%/test_lockout.py \
+	%D%/test_metrics.py \
 	%D%/test_ndes.py \
 	%D%/test_ndes_auth.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
 	%D%/test_sandbox.py \
+	%D%/test_scepctl.py \
 	%D%/test_static.py \
 	%D%/test_webhook.py \
 	%D%/test_webhook_config.py
@@ -28,7 +35,8 @@ EXTRA_DIST += $(integration_tests) \
 	t/emulators/intune.py t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py %D%/pki.py \
+	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py \
+	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
 	%D%/scepclient.py %D%/stores.py
 if HTTPD_TESTS

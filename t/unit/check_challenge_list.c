@@ -211,12 +211,19 @@ static apr_status_t get(const char *id, int seconds,
 
 START_TEST(one_challenge_is_told_as_in_a_listing)
 {
+    const scep_challenge_info_t *row;
     scep_challenge_info_t info;
 
     make(10);
     ck_assert_int_eq(issue(secret(1), 0, 100), APR_SUCCESS);
     ck_assert_int_eq(get(last_id, 0, &info), APR_SUCCESS);
-    ck_assert_mem_eq(&info, list_row(last_id, 0), sizeof(info));
+    row = list_row(last_id, 0);
+    ck_assert_str_eq(info.id, row->id);
+    ck_assert_str_eq(info.profile, row->profile);
+    ck_assert_int_eq(info.state, row->state);
+    ck_assert_int_eq(info.created, row->created);
+    ck_assert_int_eq(info.expires, row->expires);
+    ck_assert_uint_eq(info.uses_left, row->uses_left);
     ck_assert_int_eq(get(last_id, 100, &info), APR_SUCCESS);
     ck_assert_int_eq(info.state, SCEP_CHALLENGE_STATE_EXPIRED);
     ck_assert_int_eq(scep_table_revoke(table, last_id, at(0)), APR_SUCCESS);

@@ -221,11 +221,10 @@ static void *listen_on(void *serverv)
         connection->fd = accept(server->fd, NULL, NULL);
         ck_assert_int_ge(connection->fd, 0);
         ck_assert_uint_lt(server->count, CONNECTIONS_MAX);
-        server->connections[server->count] = connection;
+        server->connections[server->count++] = connection;
         ck_assert_int_eq(pthread_create(&connection->thread, NULL, serve,
                                         connection),
                          0);
-        server->count++;
     }
     return NULL;
 }

@@ -124,6 +124,21 @@ TESTS += %D%/check_challenge_race
 %C%_check_challenge_race_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_race_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_explain %D%/check_metric_text
+TESTS += %D%/check_explain %D%/check_metric_text
+%C%_check_explain_SOURCES = %D%/check_explain.c
+%C%_check_explain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_explain_LDADD = libunit.la libscepcore.la
+%C%_check_metric_text_SOURCES = %D%/check_metric_text.c
+%C%_check_metric_text_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_metric_text_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_counter_table
+TESTS += %D%/check_counter_table
+%C%_check_counter_table_SOURCES = %D%/check_counter_table.c
+%C%_check_counter_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_counter_table_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_der
 TESTS += %D%/check_der
 %C%_check_der_SOURCES = %D%/check_der.c
@@ -156,6 +171,14 @@ TESTS += %D%/check_gate %D%/check_intune_proto
 	$(JANSSON_CFLAGS)
 %C%_check_intune_proto_LDADD = libunit.la $(JANSSON_LIBS)
 
+check_PROGRAMS += %D%/check_webhook_proto
+TESTS += %D%/check_webhook_proto
+%C%_check_webhook_proto_SOURCES = %D%/check_webhook_proto.c \
+	mod_scep/httpd/webhook_names.c mod_scep/httpd/webhook_proto.c
+%C%_check_webhook_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
+	$(JANSSON_CFLAGS)
+%C%_check_webhook_proto_LDADD = libunit.la libscepcore.la $(JANSSON_LIBS)
+
 check_PROGRAMS += %D%/check_jamf_proto
 TESTS += %D%/check_jamf_proto
 %C%_check_jamf_proto_SOURCES = %D%/check_jamf_proto.c \
@@ -163,3 +186,10 @@ TESTS += %D%/check_jamf_proto
 %C%_check_jamf_proto_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) \
 	$(JANSSON_CFLAGS)
 %C%_check_jamf_proto_LDADD = libunit.la $(JANSSON_LIBS)
+
+check_PROGRAMS += %D%/check_challenge_sql
+TESTS += %D%/check_challenge_sql
+%C%_check_challenge_sql_SOURCES = %D%/check_challenge_sql.c \
+	mod_scep/httpd/challenge_row.c mod_scep/httpd/challenge_sql.c
+%C%_check_challenge_sql_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_sql_LDADD = libunit.la libscepcore.la
