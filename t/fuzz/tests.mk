@@ -2,15 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
-<<<<<<< HEAD
-	%D%/replay_intune %D%/replay_ejbca
+	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
+	%D%/replay_ejbca
 TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
-	%D%/replay_intune %D%/replay_ejbca
-=======
-	%D%/replay_intune %D%/replay_static %D%/replay_webhook
-TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
-	%D%/replay_intune %D%/replay_static %D%/replay_webhook
->>>>>>> main
+	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
+	%D%/replay_ejbca
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
@@ -22,17 +18,14 @@ TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	mod_scep/httpd/intune_proto.c
 %C%_replay_intune_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_replay_intune_LDADD = libscepcore.la $(JANSSON_LIBS)
-<<<<<<< HEAD
 %C%_replay_ejbca_SOURCES = %D%/fuzz_ejbca.c %D%/replay.c %D%/fuzz.h
 %C%_replay_ejbca_LDADD = libscepejbca.la
-=======
 %C%_replay_static_SOURCES = %D%/fuzz_static.c %D%/replay.c %D%/fuzz.h
 %C%_replay_static_LDADD = libscepcore.la
 %C%_replay_webhook_SOURCES = %D%/fuzz_webhook.c %D%/replay.c %D%/fuzz.h \
 	mod_scep/httpd/webhook_names.c mod_scep/httpd/webhook_proto.c
 %C%_replay_webhook_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_replay_webhook_LDADD = libscepcore.la $(JANSSON_LIBS)
->>>>>>> main
 EXTRA_DIST += %D%/corpus
 
 # ./configure CC=clang && make fuzz
@@ -42,11 +35,7 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
 FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
-<<<<<<< HEAD
-	%D%/fuzz_ejbca
-=======
-	%D%/fuzz_static %D%/fuzz_webhook
->>>>>>> main
+	%D%/fuzz_static %D%/fuzz_webhook %D%/fuzz_ejbca
 
 EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
@@ -72,13 +61,11 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_intune_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_intune_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_intune_LDADD = %D%/libscepfuzz.la $(JANSSON_LIBS)
-<<<<<<< HEAD
 %C%_fuzz_ejbca_SOURCES = %D%/fuzz_ejbca.c %D%/fuzz.h \
 	$(libscepejbca_la_SOURCES)
 %C%_fuzz_ejbca_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_ejbca_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_ejbca_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
-=======
 %C%_fuzz_static_SOURCES = %D%/fuzz_static.c %D%/fuzz.h
 %C%_fuzz_static_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_static_LDFLAGS = $(FUZZ_LINK)
@@ -88,7 +75,6 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_webhook_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_webhook_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_webhook_LDADD = %D%/libscepfuzz.la $(JANSSON_LIBS)
->>>>>>> main
 
 fuzz:
 	@$(CC) --version | grep -q clang || \

@@ -204,7 +204,8 @@ def log_modules(tree):
         if path in seen or not path.is_file():
             return False
         seen.add(path)
-        return "APLOG_USE_MODULE(" in code(path) or any(
+        return re.search(r"\b(APLOG_USE|AP_DECLARE)_MODULE\(",
+                         code(path)) or any(
             names_module(base / name, seen)
             for kind, name in includes(path) if kind == '"'
             for base in (path.parent, tree / "mod_scep"))
