@@ -184,11 +184,8 @@ scep_http_client_t *scep_http_client_create(
     own->proxy = apr_pstrdup(p, own->proxy);
     own->user = apr_pstrdup(p, own->user);
     own->secret = copy_secret(own->secret, p);
-<<<<<<< HEAD
     own->user_agent = apr_pstrdup(p, own->user_agent);
-=======
     own->key_phrase = copy_secret(own->key_phrase ? own->key_phrase : "", p);
->>>>>>> main
     client->ca = load(client, own->ca_file, p);
     client->certificate = load(client, own->certificate, p);
     client->key = load(client, own->key ? own->key : own->certificate, p);

@@ -53,15 +53,12 @@ typedef struct scep_http_settings_t {
     const char *user;
     const char *secret;
     int allow_http;         /**< SCEP_HTTP_*; 0: https only */
-<<<<<<< HEAD
     const char *keytab;     /**< KERBEROS: file; needed */
     const char *principal;  /**< KERBEROS: of the client; the keytab's first */
     const char *user_agent; /**< NULL: none */
     /** OSSL_STORE URI of the client's key (pkcs11:...), in place of key */
     const char *key_uri;
-=======
     const char *key_phrase; /**< of key, where it is encrypted */
->>>>>>> main
 } scep_http_settings_t;
 
 typedef struct scep_http_request_t {

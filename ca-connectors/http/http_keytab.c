@@ -3,6 +3,7 @@
  */
 #include "http_keytab.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <apr_file_info.h>
