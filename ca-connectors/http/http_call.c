@@ -365,8 +365,14 @@ static apr_status_t perform_proved(call_t *call)
     err = scep_http_proof_check(&call->proof, response, call->p);
     if (!err)
         return APR_SUCCESS;
-    return fail(response, response->status == 401 ? APR_SUCCESS : APR_EGENERAL,
-                url, err, call->p);
+    if (response->status == 401)
+        return fail(response, APR_SUCCESS, url, err, call->p);
+    /* Whoever sent it, nothing of it is to be believed. */
+    response->status = 0;
+    response->body = NULL;
+    response->body_len = 0;
+    apr_table_clear(response->headers);
+    return fail(response, APR_EGENERAL, url, err, call->p);
 }
 
 apr_status_t scep_http_client_call(scep_http_client_t *client,

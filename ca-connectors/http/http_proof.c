@@ -83,10 +83,9 @@ int scep_http_proof_offer(scep_http_proof_t *proof, CURL *curl, apr_pool_t *p)
     return 1;
 }
 
-/* One challenge of those in a WWW-Authenticate may be a word and a token. */
-static const char *server_token(const apr_table_t *headers, apr_pool_t *p)
+const char *scep_http_proof_token(const char *rest, apr_pool_t *p)
 {
-    const char *rest = apr_table_get(headers, "WWW-Authenticate");
+    size_t len;
 
     while (rest && *rest) {
         while (*rest == ',' || apr_isspace(*rest))
@@ -94,7 +93,8 @@ static const char *server_token(const apr_table_t *headers, apr_pool_t *p)
         if (!strncasecmp(rest, SCHEME " ", strlen(SCHEME " "))) {
             rest += strlen(SCHEME " ");
             rest += strspn(rest, " ");
-            return apr_pstrndup(p, rest, strcspn(rest, ", \t"));
+            len = strcspn(rest, ", \t");
+            return len ? apr_pstrndup(p, rest, len) : NULL;
         }
         while (*rest && *rest != ',') {
             if (*rest == '"') {
@@ -111,7 +111,8 @@ const char *scep_http_proof_check(scep_http_proof_t *proof,
                                   const scep_http_response_t *response,
                                   apr_pool_t *p)
 {
-    const char *token = server_token(response->headers, p);
+    const char *token = scep_http_proof_token(
+        apr_table_get(response->headers, "WWW-Authenticate"), p);
     const char *err =
         token ? scep_http_gss_end(proof->exchange, token, p) : NULL;
 

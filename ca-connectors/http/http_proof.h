@@ -33,6 +33,13 @@ int scep_http_proof_init(scep_http_proof_t *proof,
 int scep_http_proof_offer(scep_http_proof_t *proof, CURL *curl, apr_pool_t *p);
 
 /**
+ * Finds the server's token among challenges.
+ * @param challenges  value of WWW-Authenticate, or NULL
+ * @return base64, or NULL
+ */
+const char *scep_http_proof_token(const char *challenges, apr_pool_t *p);
+
+/**
  * Checks what the answer says of it.
  * @return NULL, or what is wrong
  */

@@ -103,6 +103,10 @@ class Realm:
             self.admin("ktadd -k %s HTTP/%s" % (self.keytab, host))
         # of this realm and this session: the server's user may read it
         self.keytab.chmod(0o644)
+        self.resume()
+
+    def resume(self):
+        """The KDC answers, after stop() too."""
         with open(self.private / "kdc.out", "wb") as out:
             self.process = subprocess.Popen(
                 [tool("krb5kdc"), "-n", "-r", REALM],
@@ -125,6 +129,15 @@ class Realm:
 
     def add_user(self, user, password):
         self.admin("addprinc -pw %s %s" % (password, user))
+
+    def keytab_of(self, *users):
+        """New keys for these, in a file that their owner alone reads."""
+        path = self.dir / (users[0].replace("/", "-") + ".keytab")
+        path.unlink(missing_ok=True)
+        for user in users:
+            self.admin("ktadd -k %s %s" % (path, user))
+        path.chmod(0o600)
+        return path
 
     def login(self, user, password):
         """kinit; the environment for a client of this user alone."""

@@ -25,6 +25,13 @@ TESTS += %D%/check_ejbca
 %C%_check_ejbca_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 %C%_check_ejbca_LDADD = libunit.la libscepejbca.la $(JANSSON_LIBS)
 
+check_PROGRAMS += %D%/check_http_gss
+TESTS += %D%/check_http_gss
+%C%_check_http_gss_SOURCES = %D%/check_http_gss.c
+%C%_check_http_gss_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
+	$(GSSAPI_CFLAGS)
+%C%_check_http_gss_LDADD = libscephttp.la libunit.la
+
 check_PROGRAMS += %D%/check_enrol
 TESTS += %D%/check_enrol
 %C%_check_enrol_SOURCES = %D%/check_enrol.c
