@@ -89,7 +89,7 @@ class CaServer:
 
     def make(self, free_port, make_certificate):
         """DIR/ca with keys; ports, the same as before where they are free."""
-        self.tools = make_certificate
+        self.new_certificate = make_certificate
         (self.dir / "run").mkdir(parents=True, exist_ok=True)
         for name in ("http", "https", "backend"):
             self.ports[name] = free_port(self.ports.get(name))
@@ -166,7 +166,7 @@ class CaServer:
         return {}
 
     def make_certificate(self, name, subject, extensions, issuer):
-        self.tools(self.dir / "tls", name, subject, EC, extensions, issuer)
+        self.new_certificate(self.dir / "tls", name, subject, EC, extensions, issuer)
 
     def make_tls(self):
         """The CA of the servers and administrators, its server's

@@ -17,7 +17,7 @@ it, on the port of this program alone:
   POST   /control/release    what is held goes on
   POST   /control/register   {"username": .., "password": .., "dn": ..}
   POST   /control/expire     no token of the token endpoint is good any more
-  DELETE /control/requests   forgets what it was asked
+  DELETE /control            forgets everything, faults and settings too
 """
 import base64
 import contextlib
@@ -29,6 +29,8 @@ import sys
 import threading
 import time
 import urllib.parse
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ejbca_ca import Authority, CA_NAME, Refused, der, dn_text
 
@@ -106,6 +108,7 @@ class Emulator:
         self.releases = 0
         self.held = 0
         self.tokens = {}
+        self.all_tokens = []
         self.faults = []
         self.seen = []
         self.connections = set()
@@ -139,10 +142,11 @@ class Emulator:
                                         given.get("dn"))
             elif (method, path) == ("POST", "/expire"):
                 self.tokens.clear()
-            elif (method, path) == ("DELETE", "/requests"):
-                self.seen.clear()
-                self.connections.clear()
-                self.most_at_once.clear()
+            elif (method, path) == ("DELETE", ""):
+                for known in (self.seen, self.connections, self.faults,
+                              self.most_at_once, self.tokens):
+                    known.clear()
+                self.authority.forget()
             else:
                 return Answer(404, "no such wish")
         return Answer(200, "")
@@ -154,6 +158,7 @@ class Emulator:
             "requests": self.seen, "held": self.held,
             "connections": len(self.connections),
             "most_at_once": self.most_at_once,
+            "tokens": self.all_tokens,
             "entities": authority.entities,
             "certificates": [
                 {"serial": "%X" % one.cert.serial_number,
@@ -194,6 +199,7 @@ class Emulator:
             self.authority.settings["token_life"]
         with self.lock:
             self.tokens[token] = time.time() + life
+            self.all_tokens.append(token)
         return Answer(200, {"access_token": token, "token_type": "Bearer",
                             "expires_in": life})
 
@@ -269,7 +275,7 @@ class Emulator:
 
     def serve(self, step, method, path, query, headers, body, fault):
         if step == "token":
-            return self.give_token(headers, body)
+            return self.plain(fault) or self.give_token(headers, body)
         if step == "health":
             return Answer(200, "ALLOK", "text/plain")
         if not self.authority.settings["protocol"]:
@@ -289,6 +295,16 @@ class Emulator:
             return error(415, "RESTEASY003065: Cannot consume content type")
         self.authenticate(headers)
         return serve(step, path, urllib.parse.parse_qs(query), body, fault)
+
+    @staticmethod
+    def plain(fault):
+        """What a fault has it say in place of an answer, if anything."""
+        if "body" in fault:
+            return Answer(fault["status"], fault["body"],
+                          fault.get("type", "application/json"))
+        if "message" in fault:
+            return error(fault["status"], fault["message"])
+        return None
 
     def route(self, step, method, path):
         words = path.split("/")
@@ -323,14 +339,9 @@ class Emulator:
                             else self.authority.request(order))
             if fault.get("hold"):
                 self.hold()
-        if "body" in fault:
-            return Answer(fault["status"], fault["body"],
-                          fault.get("type", "application/json"))
-        if "message" in fault:
-            return error(fault["status"], fault["message"])
-        if cert is None:
-            return error(500, "General failure.")
-        return Answer(201, self.describe(cert, order, fault))
+        return (self.plain(fault)
+                or (error(500, "General failure.") if cert is None else
+                    Answer(201, self.describe(cert, order, fault))))
 
     def describe(self, cert, order, fault):
         found = {"certificate": base64.b64encode(der(cert)).decode(),
@@ -352,10 +363,9 @@ class Emulator:
     def serve_search(self, step, path, query, body, fault):
         if fault.get("hold"):
             self.hold()
-        if "body" in fault:
-            return Answer(fault["status"], fault["body"])
-        if "message" in fault:
-            return error(fault["status"], fault["message"])
+        answer = self.plain(fault)
+        if answer:
+            return answer
         with self.authority.lock:
             found, more = self.authority.search(json.loads(body))
         # base64 twice, as EJBCA does by mistake
@@ -387,10 +397,9 @@ class Emulator:
 
     def serve_revoke(self, step, path, query, body, fault):
         issuer, serial = self.names(path)
-        if "status" in fault:
-            return (Answer(fault["status"], fault["body"])
-                    if "body" in fault else
-                    error(fault["status"], fault["message"]))
+        answer = self.plain(fault)
+        if answer:
+            return answer
         with self.authority.lock:
             self.authority.revoke(issuer, serial,
                                   query.get("reason", [""])[0])
@@ -403,8 +412,9 @@ class Emulator:
             return self.revocation(issuer, serial, "Status")
 
     def serve_cas(self, step, path, query, body, fault):
-        if "status" in fault:
-            return error(fault["status"], fault["message"])
+        answer = self.plain(fault)
+        if answer:
+            return answer
         issuing, root = self.authority.chain
         return Answer(200, {"certificate_authorities": [
             {"id": -1207975468 + i, "name": name,
@@ -422,7 +432,6 @@ class Emulator:
 
     def serve_chain(self, step, path, query, body, fault):
         self.check_dn(path)
-        from cryptography.hazmat.primitives.serialization import Encoding
         return Answer(200, b"".join(one.public_bytes(Encoding.PEM)
                                     for one in self.authority.chain),
                       "application/octet-stream")

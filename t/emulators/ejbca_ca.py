@@ -119,6 +119,14 @@ class Authority:
     def dn(self):
         return dn_text(self.chain[0].subject)
 
+    def forget(self):
+        """As on the first day."""
+        with self.lock:
+            self.settings = dict(SETTINGS)
+            for known in (self.entities, self.issued, self.revoked):
+                known.clear()
+            self.journal.unlink(missing_ok=True)
+
     # -------------------------------------------------------------- journal
 
     def load(self):

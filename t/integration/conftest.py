@@ -113,8 +113,8 @@ def make_server():
     started = []
 
     def make(lines="", mpm="event", bare=False, start=True,
-             environment=None):
-        sandbox = Sandbox(mpm, lines, bare, environment)
+             environment=None, ca=None):
+        sandbox = Sandbox(mpm, lines, bare, environment, ca)
         started.append(sandbox)
         if start:
             sandbox.start()
