@@ -14,6 +14,7 @@ libscephttp_la_SOURCES = \
 	%D%/http/http_binding.c %D%/http/http_binding.h \
 	%D%/http/http_call.c \
 	%D%/http/http_client.c %D%/http/http_client.h \
+	%D%/http/http_files.c \
 	%D%/http/http_gss.c %D%/http/http_gss.h \
 	%D%/http/http_keytab.c %D%/http/http_keytab.h \
 	%D%/http/http_private.h \

@@ -46,6 +46,22 @@ static const char *missing(const scep_ejbca_conf_t *conf)
     return NULL;
 }
 
+/* libcurl reads them when it is too late to say so. */
+static const char *check_files(const scep_ejbca_conf_t *conf, apr_pool_t *p)
+{
+    const char *err;
+
+    if (conf->ca_file && (err = scep_http_check_ca_file(conf->ca_file, p)))
+        return apr_pstrcat(p, "ScepEjbcaCAFile: ", err, NULL);
+    if (!conf->certificate)
+        return NULL;
+    err = conf->key_uri
+              ? scep_http_check_ca_file(conf->certificate, p)
+              : scep_http_check_certificate(conf->certificate, conf->key, p);
+    return err ? apr_pstrcat(p, "ScepEjbcaClientCertificate: ", err, NULL)
+               : NULL;
+}
+
 static const char *make_clients(scep_ejbca_t *ca, const scep_ca_setup_t *setup)
 {
     const scep_ejbca_conf_t *conf = ca->conf;
@@ -96,6 +112,8 @@ static const char *check(const scep_ca_setup_t *setup, void **cav)
     ca->conf = conf;
     ca->chain = setup->chain;
     err = missing(conf);
+    if (!err)
+        err = check_files(conf, setup->p);
     if (!err)
         err = make_clients(ca, setup);
     if (!err)

@@ -102,6 +102,21 @@ const char *scep_http_check_url(const char *url, int allow_http,
                                 apr_pool_t *p);
 
 /**
+ * Says whether a file has a certificate, to be trusted or to be shown.
+ * @return NULL, or what is wrong
+ */
+const char *scep_http_check_ca_file(const char *file, apr_pool_t *p);
+
+/**
+ * Says whether a client's certificate and key belong together and can be
+ * read without a pass phrase.
+ * @param key_file  NULL: the key is in file too
+ * @return NULL, or what is wrong
+ */
+const char *scep_http_check_certificate(const char *file, const char *key_file,
+                                        apr_pool_t *p);
+
+/**
  * Says whether a keytab can be used; asks no KDC.
  * @param principal  whose key it must have; NULL: anyone's
  * @return NULL, or what is wrong, for the log

@@ -628,12 +628,19 @@ def test_examples_are_parsed(config, path, tmp_path):
     loads = "".join(config.httpd.load(module) for module in modules
                     if not module.startswith("scep")
                     and module not in sandbox.MODULES)
+    loads += "".join('LoadModule %s_module "%s/.libs/mod_%s.so"\n'
+                     % (module, gateway.BUILD, module) for module in modules
+                     if module not in ("scep", "scep_ca_openssl")
+                     and module.startswith("scep"))
     for stem, source in (("scep/ca-chain.pem", "ca.pem"),
                          ("scep/issuing.key", "issuing.key"),
                          ("scep/ra.pem", "ra.pem"), ("scep/ra.key", "ra.key"),
                          ("ssl/gateway.pem", "ra.pem"),
                          ("ssl/gateway.key", "ra.key"),
-                         ("ssl/clients.pem", "ca.pem")):
+                         ("ssl/clients.pem", "ca.pem"),
+                         ("scep/ejbca-client.pem", "ra.pem"),
+                         ("scep/ejbca-client.key", "ra.key"),
+                         ("scep/ejbca-tls-ca.pem", "root.pem")):
         target = config.dir / stem
         target.parent.mkdir(exist_ok=True)
         shutil.copy(config.pki / source, target)
