@@ -40,8 +40,8 @@ struct scep_http_gss_t {
     /* below: under the mutex */
     pid_t owner; /**< of the tickets */
     gss_cred_id_t cred;
-    char cache[64];      /**< where the tickets are, or empty */
-    unsigned int caches; /**< so many were made */
+    char cache[64];               /**< where the tickets are, or empty */
+    unsigned int caches, current; /**< made so far; the number of this one */
     apr_time_t renew_at, expires, refreshed_at;
     apr_time_t silent_until;
     char silence[256]; /**< what was said of the KDC then */
@@ -135,9 +135,9 @@ static OM_uint32 acquire(const scep_http_gss_t *gss, const char *cache,
                          OM_uint32 *minor)
 {
     gss_key_value_element_desc elements[] = {
-        { "client_keytab", gss->keytab.name }, { "ccache", cache }
+        { "ccache", cache }, { "client_keytab", gss->keytab.name }
     };
-    gss_key_value_set_desc store = { 2, elements };
+    gss_key_value_set_desc both = { 2, elements }, tickets = { 1, elements };
     gss_buffer_desc text = { strlen(gss->keytab.principal),
                              (void *)gss->keytab.principal };
     gss_cred_id_t first = GSS_C_NO_CREDENTIAL;
@@ -149,13 +149,13 @@ static OM_uint32 acquire(const scep_http_gss_t *gss, const char *cache,
     if (!GSS_ERROR(major))
         major =
             gss_acquire_cred_from(minor, name, GSS_C_INDEFINITE, &only_krb5,
-                                  GSS_C_INITIATE, &store, &first, NULL, NULL);
+                                  GSS_C_INITIATE, &both, &first, NULL, NULL);
     if (!GSS_ERROR(major))
         major = gss_inquire_cred(minor, first, NULL, lifetime, NULL, NULL);
     if (!GSS_ERROR(major))
         major =
             gss_acquire_cred_from(minor, name, GSS_C_INDEFINITE, &only_spnego,
-                                  GSS_C_INITIATE, &store, cred, NULL, NULL);
+                                  GSS_C_INITIATE, &tickets, cred, NULL, NULL);
     if (!GSS_ERROR(major))
         major = gss_set_neg_mechs(minor, *cred, &only_krb5);
     if (GSS_ERROR(major) && *cred)
@@ -165,36 +165,51 @@ static OM_uint32 acquire(const scep_http_gss_t *gss, const char *cache,
     return major;
 }
 
-static const char *renew(scep_http_gss_t *gss, apr_pool_t *p)
+static void take_tickets(scep_http_gss_t *gss, gss_cred_id_t cred,
+                         const char *cache, unsigned int number,
+                         apr_time_t expires)
 {
-    apr_time_t now = apr_time_now(), early;
-    gss_cred_id_t cred = GSS_C_NO_CREDENTIAL;
-    OM_uint32 major, minor = 0, lifetime = 0;
-    char cache[sizeof(gss->cache)];
+    apr_interval_time_t early = (expires - apr_time_now()) / 4;
 
-    if (gss->cred && now < gss->renew_at)
-        return NULL;
-    apr_snprintf(cache, sizeof(cache), "MEMORY:scep-%ld-%pp-%u",
-                 (long)gss->owner, (void *)gss, ++gss->caches);
-    major = acquire(gss, cache, &cred, &lifetime, &minor);
-    if (GSS_ERROR(major)) {
-        const char *text = status_text(major, minor, p);
-        scep_http_keytab_end_cache(cache);
-        gss->renew_at = now + RENEW_AGAIN;
-        return gss->cred && now < gss->expires
-                   ? NULL
-                   : apr_psprintf(p, "no ticket of %s: %s",
-                                  gss->keytab.principal, text);
-    }
     gss_cleanup(gss);
     gss->cred = cred;
-    memcpy(gss->cache, cache, sizeof(cache));
-    early = apr_time_from_sec(lifetime / 4);
-    if (early > RENEW_BEFORE)
-        early = RENEW_BEFORE;
-    gss->expires = now + apr_time_from_sec(lifetime);
-    gss->renew_at = gss->expires - early;
-    return NULL;
+    gss->current = number;
+    apr_cpystrn(gss->cache, cache, sizeof(gss->cache));
+    gss->expires = expires;
+    gss->renew_at = expires - (early > RENEW_BEFORE ? RENEW_BEFORE : early);
+}
+
+static const char *renew(scep_http_gss_t *gss, apr_pool_t *p)
+{
+    apr_time_t now = apr_time_now();
+    int valid = gss->cred && now < gss->expires;
+    gss_cred_id_t cred = GSS_C_NO_CREDENTIAL;
+    OM_uint32 major, minor = 0, lifetime = 0;
+    unsigned int number;
+    char cache[sizeof(gss->cache)];
+
+    if (valid && now < gss->renew_at)
+        return NULL;
+    gss->renew_at = now + RENEW_AGAIN;
+    number = ++gss->caches;
+    apr_snprintf(cache, sizeof(cache), "MEMORY:scep-%ld-%pp-%u",
+                 (long)gss->owner, (void *)gss, number);
+    /* While the old tickets are good nobody else need wait for new ones. */
+    if (valid)
+        apr_thread_mutex_unlock(gss->mutex);
+    major = acquire(gss, cache, &cred, &lifetime, &minor);
+    if (valid)
+        apr_thread_mutex_lock(gss->mutex);
+    if (!GSS_ERROR(major)) {
+        take_tickets(gss, cred, cache, number,
+                     now + apr_time_from_sec(lifetime));
+        return NULL;
+    }
+    scep_http_keytab_end_cache(cache);
+    if (gss->cred && apr_time_now() < gss->expires)
+        return NULL;
+    return apr_psprintf(p, "no ticket of %s: %s", gss->keytab.principal,
+                        status_text(major, minor, p));
 }
 
 static apr_status_t exchange_cleanup(void *exchangev)
@@ -268,7 +283,7 @@ static const char *begin(scep_http_gss_t *gss,
     if (began < gss->silent_until)
         return apr_pstrdup(p, gss->silence);
     err = renew(gss, p);
-    exchange->cache = gss->caches;
+    exchange->cache = gss->current;
     if (!err)
         err = first_token(gss, peer, exchange, token, p);
     if (err && apr_time_now() - began >= SLOW) {
@@ -350,7 +365,7 @@ int scep_http_gss_refresh(scep_http_gss_t *gss,
     int fresh;
 
     apr_thread_mutex_lock(gss->mutex);
-    fresh = !gss->cred || refused->cache != gss->caches;
+    fresh = !gss->cred || refused->cache != gss->current;
     if (!fresh && now - gss->refreshed_at >= REFRESH_AGAIN) {
         gss->refreshed_at = now;
         gss_cleanup(gss);

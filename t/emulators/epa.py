@@ -1,7 +1,7 @@
 """A server that demands Kerberos bound to its certificate, as IIS may.
 
     epa.py --certificate FILE [--certificate FILE ...] --keytab FILE
-           [--port PORT] [--log FILE]
+           [--host ADDRESS] [--port PORT] [--log FILE]
 
 SPDX-License-Identifier: Apache-2.0
 
@@ -15,6 +15,7 @@ with 200 and what was seen in JSON, but
     /forged   sends one that proves nothing
     /once     refuses the first token that a connection brings
     /hang-up  closes the connection without an answer
+    /last     closes it behind its answer
     /any      takes tokens that are not bound
 """
 import argparse
@@ -29,8 +30,9 @@ import threading
 
 import gssapi
 from cryptography import x509
-from gssapi.raw import ChannelBindings
+from gssapi.raw import ChannelBindings, set_neg_mechs
 
+SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 KRB5 = gssapi.OID.from_int_seq("1.2.840.113554.1.2.2")
 
 
@@ -45,25 +47,32 @@ def binding(certificate):
 
 
 class Refused(Exception):
-    pass
+    def __init__(self, verdict, token=b""):
+        super().__init__(verdict)
+        self.token = token
 
 
 def accept(keytab, token, bound_to):
     """The name of the client, and the token that answers it."""
+    answer = None
     try:
+        # one that may negotiate: gss-ntlmssp would take part else
         credentials = gssapi.Credentials(
-            usage="accept", store={"keytab": keytab})
+            usage="accept", mechs=[SPNEGO], store={"keytab": keytab})
+        set_neg_mechs(credentials, [KRB5])
         context = gssapi.SecurityContext(
             usage="accept", creds=credentials,
             channel_bindings=bound_to and ChannelBindings(
                 application_data=bound_to))
         answer = context.step(token)
+        # a step that has a token for the client fails only here
+        complete = context.complete
     except gssapi.exceptions.BadChannelBindingsError:
-        raise Refused("BAD_BINDINGS")
+        raise Refused("BAD_BINDINGS", answer)
     except gssapi.exceptions.GSSError as error:
-        raise Refused("GSS_ERROR " + str(error))
-    if not context.complete:
-        raise Refused("INCOMPLETE")
+        raise Refused("GSS_ERROR " + str(error), answer)
+    if not complete:
+        raise Refused("INCOMPLETE", answer)
     if context.mech != KRB5:
         raise Refused("NOT_KERBEROS")
     if bound_to and not (context.actual_flags
@@ -90,6 +99,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             text = base64.b64encode(token or b"").decode()
             self.send_header("WWW-Authenticate",
                              ("Negotiate " + text).strip())
+        if self.path == "/last":
+            self.send_header("Connection", "close")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(page)))
         self.end_headers()
@@ -120,7 +131,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise Refused("ONCE")
             told["verdict"] = "BOUND"
         except Refused as reason:
-            status, token = 401, None
+            status, token = 401, reason.token
             told["verdict"] = str(reason)
         if status == 200 and self.path == "/silent":
             token = None
@@ -136,8 +147,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port, certificates, keytab, log):
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, address, certificates, keytab, log):
+        super().__init__(address, Handler)
         self.keytab = keytab
         self.log = log
         self.lock = threading.Lock()
@@ -178,10 +189,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--certificate", action="append", required=True)
     parser.add_argument("--keytab", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log")
     words = parser.parse_args()
-    server = Server(words.port, words.certificate, words.keytab, words.log)
+    server = Server((words.host, words.port), words.certificate,
+                    words.keytab, words.log)
     print("PORT=%d" % server.server_address[1], flush=True)
     server.serve_forever()
 

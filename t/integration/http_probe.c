@@ -3,7 +3,8 @@
  *
  *   http_probe SETTING... IDENTITY...
  *
- * SETTING: ca=FILE, timeout=SECONDS, certificate=FILE, key=FILE, key-uri=URI
+ * SETTING: ca=FILE, timeout=SECONDS, proxy=URL, certificate=FILE, key=FILE,
+ * key-uri=URI, skew=SECONDS (what the process' clock is wrong by)
  * IDENTITY: kerberos:KEYTAB[,PRINCIPAL], ntlm:USER,SECRET or none:, each of
  * them a client of its own, counted from 0
  *
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 
 #include <apr_general.h>
 #include <apr_lib.h>
@@ -35,6 +38,19 @@ typedef struct work_t {
 
 static scep_http_client_t *clients[CLIENTS_MAX];
 static int client_count;
+static time_t skew;
+
+/* What Kerberos reads the time with. */
+int gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+    struct timespec now;
+
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    tv->tv_sec = now.tv_sec + skew;
+    tv->tv_usec = (suseconds_t)(now.tv_nsec / 1000);
+    return 0;
+}
 
 static void call(const work_t *work)
 {
@@ -116,6 +132,10 @@ static int set(scep_http_settings_t *settings, char *word)
         settings->ca_file = value;
     else if ((value = after(word, "timeout=")))
         settings->timeout = apr_time_from_sec(atoi(value));
+    else if ((value = after(word, "proxy=")))
+        settings->proxy = value;
+    else if ((value = after(word, "skew=")))
+        skew = atoi(value);
     else if ((value = after(word, "certificate=")))
         settings->certificate = value;
     else if ((value = after(word, "key=")))

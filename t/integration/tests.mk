@@ -12,12 +12,15 @@ integration_tests = \
 	%D%/test_challenge_uses.py \
 	%D%/test_cluster.py \
 	%D%/test_config.py \
+	%D%/test_ejbca.py \
+	%D%/test_ejbca_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
 	%D%/test_explain.py \
 	%D%/test_http.py \
 	%D%/test_intune.py \
 	%D%/test_jamf.py \
+	%D%/test_kerberos_client.py \
 	%D%/test_local_ca.py \
 	%D%/test_lockout.py \
 	%D%/test_metrics.py \
@@ -32,13 +35,20 @@ integration_tests = \
 	%D%/test_webhook.py \
 	%D%/test_webhook_config.py
 EXTRA_DIST += $(integration_tests) \
-	t/emulators/intune.py t/emulators/webhook.py \
+	t/emulators/ca_server.py t/emulators/ejbca.py \
+	t/emulators/ejbca_ca.py t/emulators/epa.py t/emulators/intune.py \
+	t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/kerberos.py %D%/ndesclients.py \
+	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ndesclients.py %D%/other_ca.py \
 	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
 	%D%/scepclient.py %D%/stores.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif
+
+# What speaks for the HTTP client where a test needs a process of its own.
+check_PROGRAMS += %D%/http_probe
+%C%_http_probe_SOURCES = %D%/http_probe.c
+%C%_http_probe_LDADD = libscephttp.la
