@@ -44,7 +44,7 @@ class Box:
         path.write_text(text)
         return "--config", path
 
-    def processes(self):
+    def processes(self, part="httpd.conf"):
         found = []
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
@@ -53,7 +53,7 @@ class Box:
             except OSError:
                 continue
             if state[0] != "Z" \
-                    and os.fsencode(self.dir / "httpd.conf") in command:
+                    and os.fsencode(self.dir / part) in command:
                 found.append(int(path.name))
         return found
 
@@ -259,3 +259,53 @@ def test_wrapper_and_environment_are_for_httpd(box):
                      SCEP_HTTPD_ENV="'MARK=a b' " + variables)
     environment = pathlib.Path(f"/proc/{told['PID']}/environ").read_bytes()
     assert b"WRAPPED=1\0" in environment and b"MARK=a b\0" in environment
+
+
+# --------------------------------------------- with another CA beside it
+
+@pytest.fixture
+def ca_box(box):
+    yield box
+    box.run("stop")
+    assert box.processes("ca") == []
+
+
+def test_another_ca_is_started_and_ended_with_it(ca_box):
+    told = ca_box.start("--ca", "ejbca")
+    assert values(ca_box.run("status")) == told
+    answer = scepclient.request(told["CA_HEALTH_URL"])
+    assert (answer.status, answer.body) == (200, b"ALLOK")
+    assert ca_box.start() == told
+    running = ca_box.processes("ca")
+    ca_box.run("reload")
+    assert set(running) & set(ca_box.processes("ca"))
+    ca_box.run("stop")
+    assert ca_box.processes("ca") == []
+
+
+def test_another_ca_keeps_its_ports_and_what_it_knows(ca_box):
+    told = ca_box.start("--ca", "ejbca")
+    answer = scepclient.request(
+        told["CA_CONTROL"] + "/register", "POST",
+        '{"username": "kept", "password": "x"}')
+    assert answer.status == 200
+    again = values(ca_box.run("restart"))
+    assert again["CA_URL"] == told["CA_URL"]
+    assert b'"kept"' in scepclient.request(told["CA_CONTROL"]).body
+
+
+def test_nothing_of_another_ca_is_left_by_a_start_that_fails(ca_box):
+    ca_box.refuses("--ca", "ejbca", *ca_box.config("NoSuchDirective x\n"))
+    assert ca_box.processes("ca") == []
+
+
+def test_what_a_killed_sandbox_left_of_another_ca_ends(ca_box):
+    ca_box.start("--ca", "ejbca")
+    old = ca_box.processes("ca")
+    for pid in ca_box.processes("ca/httpd.conf"):
+        os.kill(pid, signal.SIGKILL)
+    os.kill(ca_box.processes()[0], signal.SIGKILL)
+    ca_box.run("stop")
+    assert not set(old) & set(ca_box.processes("ca"))
+    told = ca_box.start("--ca", "openssl")
+    assert "CA_URL" not in told and ca_box.processes("ca") == []

@@ -40,7 +40,8 @@ EXTRA_DIST += $(integration_tests) \
 	t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ndesclients.py %D%/other_ca.py \
+	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ndesclients.py \
+	%D%/other_ca.py \
 	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
 	%D%/scepclient.py %D%/stores.py
