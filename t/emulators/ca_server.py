@@ -10,11 +10,13 @@ that says
   connector   the gateway's module is mod_scep_ca_<connector>
   modules     what its httpd loads beside MODULES
   prepare()   makes keys, users, tickets: once, in a new DIR/ca
-  programs()  (command, port) of what runs beside its httpd, port None where
-              there is none to wait for; each command is told from all others
-              on the machine by the directory in its words
+  programs()  (name, command, port) of what runs beside its httpd, in the
+              foreground, port None where there is none to wait for; each
+              command is told from all others on the machine by the directory
+              in its words
   front()     the lines of its httpd; both ports are open already
-  environment()  variables for its httpd
+  environment()  variables for its httpd and its programs
+  gateway_environment()  variables for the gateway's httpd
   gateway()   <ScepCA ... issuing> of the gateway
   values()    what the sandbox prints of it
 
@@ -71,6 +73,23 @@ TLS = """\
     SSLCertificateKeyFile tls/server.key
 """
 
+# gss-ntlmssp cannot read the first message of curl, which has no version in
+# it: it is given one.
+ADCS_FRONT = """\
+Protocols http/1.1
+<VirtualHost 127.0.0.1:%d>
+%s    SSLCACertificateFile tls/management.pem
+    SSLVerifyClient optional
+    CustomLog access.log ca
+    RequestHeader edit Authorization "^NTLM TlRMTVNTUAABAAAABoIIAAAAAAAAAAA\
+AAAAAAAAAAAA=$" "NTLM TlRMTVNTUAABAAAABgIIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+==" early
+    RequestHeader set X-Account "expr=%%{REMOTE_USER}"
+    RequestHeader set X-Client-CN "%%{SSL_CLIENT_S_DN_CN}s"
+    RequestHeader set X-Client-Port "expr=%%{REMOTE_PORT}"
+%s</VirtualHost>
+"""
+
 
 class CaServer:
     """What all kinds have in common: DIR/ca, its ports and its programs."""
@@ -116,9 +135,7 @@ class CaServer:
 
     def start_programs(self, seconds):
         """@return None, or what went wrong"""
-        for command, port in self.programs():
-            name = pathlib.Path(command[-1] if port is None
-                                else command[1]).stem
+        for name, command, port in self.programs():
             with open(self.dir / (name + ".out"), "wb") as out:
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=out,
@@ -127,9 +144,10 @@ class CaServer:
                          **self.environment()})
             if port and not wait_until(
                     lambda: process.poll() is not None
-                    or connects(port), seconds) or process.poll():
+                    or connects(port), seconds) \
+                    or process.poll() is not None:
                 return "%s does not start:\n%s" % (
-                    command[0], (self.dir / (name + ".out")).read_text())
+                    name, (self.dir / (name + ".out")).read_text())
         return None
 
     def end_programs(self):
@@ -147,7 +165,7 @@ class CaServer:
         if not self.ports:
             return []
         commands = [[os.fsencode(str(word)) for word in command]
-                    for command, _ in self.programs()]
+                    for _, command, _ in self.programs()]
         found = []
         for name in os.listdir("/proc"):
             if name.isdigit() and command_line(int(name)) in commands:
@@ -165,8 +183,12 @@ class CaServer:
     def environment(self):
         return {}
 
+    def gateway_environment(self):
+        return {}
+
     def make_certificate(self, name, subject, extensions, issuer):
-        self.new_certificate(self.dir / "tls", name, subject, EC, extensions, issuer)
+        self.new_certificate(self.dir / "tls", name, subject, EC, extensions,
+                             issuer)
 
     def make_tls(self):
         """The CA of the servers and administrators, its server's
@@ -206,8 +228,8 @@ class Ejbca(CaServer):
             self.make_secret(name)
 
     def programs(self):
-        return [([sys.executable, str(HERE / "ejbca.py"), str(self.dir)],
-                 self.ports["backend"])]
+        return [("ejbca", [sys.executable, str(HERE / "ejbca.py"),
+                           str(self.dir)], self.ports["backend"])]
 
     def front(self):
         # An encoded slash in a path is refused, as WildFly does by default.
@@ -255,7 +277,114 @@ class Ejbca(CaServer):
         }
 
 
-KINDS = {"ejbca": Ejbca}
+class Adcs(CaServer):
+    """ADCS: adcs.py behind the httpd, which is IIS with every way of
+    authentication at a path of its own.
+
+    With SANDBOX_KEYTAB, a file with the key of HTTP/127.0.0.1, there are
+    Kerberos and NTLM too; KRB5_CONFIG says of which realm."""
+
+    connector = "adcs"
+    BASIC = ("auth_basic", "authn_file", "authz_user", "proxy", "proxy_http")
+    ACCOUNT = "svc-scep"
+    CES = "Sandbox Issuing CA_CES_"
+
+    def make(self, *words):
+        self.ports["keytab"] = os.environ.get("SANDBOX_KEYTAB", "")
+        super().make(*words)
+
+    @property
+    def modules(self):
+        return self.BASIC + (("auth_gssapi",) if self.ports["keytab"] else ())
+
+    def prepare(self):
+        self.make_tls()
+        # somebody without the right to enrol, and an enrolment agent
+        self.make_client("stranger")
+        self.make_certificate("agent", "/O=mod_scep sandbox/CN=agent",
+                              ("keyUsage=critical,digitalSignature",
+                               "extendedKeyUsage=1.3.6.1.4.1.311.20.2.1"),
+                              "management")
+        self.make_secret("password")
+        password = (self.dir / "secrets/password").read_text().strip()
+        digest = subprocess.run(
+            ["openssl", "passwd", "-apr1", "-stdin"], text=True, check=True,
+            input=password, stdout=subprocess.PIPE).stdout.strip()
+        users = (self.ACCOUNT, "LAB\\" + self.ACCOUNT)
+        (self.dir / "run/users").write_text("".join(
+            "%s:%s\n" % (user, digest) for user in users))
+        (self.dir / "run/ntlm_users").write_text(
+            "LAB:%s:%s\n" % (self.ACCOUNT, password))
+
+    def programs(self):
+        return [([sys.executable, str(HERE / "adcs.py"), str(self.dir)],
+                 self.ports["backend"])]
+
+    def environment(self):
+        return {"KRB5_KTNAME": "FILE:" + self.ports["keytab"],
+                "NTLM_USER_FILE": str(self.dir / "run/ntlm_users")}
+
+    def front(self):
+        basic = ("AuthType Basic", 'AuthName "certsrv"',
+                 "AuthBasicProvider file", "AuthUserFile run/users",
+                 "Require valid-user")
+        gssapi = ("AuthType GSSAPI", 'AuthName "certsrv"',
+                  "Require valid-user")
+        kerberos = (*gssapi, "GssapiAllowedMech krb5")
+        ntlm = (*gssapi, "GssapiAllowedMech ntlmssp",
+                "GssapiConnectionBound On")
+        certificate = ("Require expr %{SSL_CLIENT_VERIFY} == 'SUCCESS'",)
+        places = [(self.CES + "UsernamePassword", ("Require all granted",)),
+                  (self.CES + "Certificate", certificate)]
+        ways = [("basic", basic)]
+        if self.ports["keytab"]:
+            ways += [("kerberos", kerberos), ("ntlm", ntlm)]
+        for name, lines in ways:
+            places += [(self.CES + name.capitalize(), lines),
+                       (name + "/certsrv", lines)]
+        places.append(("certificate/certsrv", certificate))
+        places.append(("certsrv", basic))
+        text = "".join('    <Location "/%s">\n        %s\n    </Location>\n'
+                       '    ProxyPass "/%s" "http://127.0.0.1:%d/%s" nocanon '
+                       "disablereuse=On timeout=600\n"
+                       % (path, "\n        ".join(lines), path,
+                          self.ports["backend"], path.replace(" ", "%20"))
+                       for path, lines in places)
+        return ADCS_FRONT % (self.ports["https"], TLS, text)
+
+    def values(self):
+        base = "https://127.0.0.1:%d" % self.ports["https"]
+        return {
+            "CA_URL": base + self.path,
+            "CA_BASE": base,
+            "CA_CONTROL": "http://127.0.0.1:%d/control"
+            % self.ports["backend"],
+        }
+
+    def gateway(self):
+        return """\
+<ScepCA adcs issuing>
+    ScepCAChain pki/ca.pem
+    ScepAdcsURL ${SANDBOX_CA_URL}
+    ScepAdcsInterface %s
+    ScepAdcsTemplate ScepDevice
+    ScepAdcsAuth %s LAB\\%s file:ca/secrets/password
+    ScepAdcsCAFile ca/tls/management.pem
+</ScepCA>""" % (self.interface, self.auth, self.ACCOUNT)
+
+
+class AdcsCes(Adcs):
+    path = "/" + Adcs.CES.replace(" ", "%20") + \
+        "UsernamePassword/service.svc/CES"
+    interface, auth = "ces", "usernametoken"
+
+
+class AdcsCertsrv(Adcs):
+    path = "/certsrv"
+    interface, auth = "certsrv", "basic"
+
+
+KINDS = {"ejbca": Ejbca, "adcs-ces": AdcsCes, "adcs-certsrv": AdcsCertsrv}
 
 
 def command_line(pid):
