@@ -16,6 +16,7 @@ libscephttp_la_SOURCES = \
 	%D%/http/http_client.c %D%/http/http_client.h \
 	%D%/http/http_files.c \
 	%D%/http/http_gss.c %D%/http/http_gss.h \
+	%D%/http/http_key.c %D%/http/http_key.h \
 	%D%/http/http_keytab.c %D%/http/http_keytab.h \
 	%D%/http/http_private.h \
 	%D%/http/http_proof.c %D%/http/http_proof.h

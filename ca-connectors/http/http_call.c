@@ -213,7 +213,10 @@ static void set_tls(call_t *call)
         SET(call, CURLOPT_CAPATH, NULL);
         SET(call, CURLOPT_CAINFO_BLOB, client->ca);
     }
-    if (client->certificate) {
+    if (client->uri_key) {
+        SET(call, CURLOPT_SSL_CTX_FUNCTION, scep_http_key_use);
+        SET(call, CURLOPT_SSL_CTX_DATA, client->uri_key);
+    } else if (client->certificate) {
         SET(call, CURLOPT_SSLCERT_BLOB, client->certificate);
         SET(call, CURLOPT_SSLKEY_BLOB, client->key);
         /* libcurl 7.88 dereferences NULL where an encrypted key has none */
@@ -388,7 +391,8 @@ apr_status_t scep_http_client_call(scep_http_client_t *client,
         scep_http_check_url(request->url, client->settings.allow_http, p);
 
     begin(&call);
-    if (err || (err = client->fault))
+    if (err || (err = client->fault) ||
+        (client->uri_key && (err = scep_http_key_load(client->uri_key, p))))
         return fail(response, APR_EGENERAL, request->url, err, p);
     call.curl = scep_http_handle_get(client);
     if (!call.curl)

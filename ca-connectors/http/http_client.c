@@ -166,6 +166,15 @@ static void load_keytab(scep_http_client_t *client, apr_pool_t *p)
         client->fault = err;
 }
 
+static void load_key(scep_http_client_t *client, apr_pool_t *p)
+{
+    if (client->certificate)
+        client->uri_key = scep_http_key_create(client->settings.key_uri,
+                                               client->certificate, p);
+    if (!client->uri_key)
+        client->fault = "a key without a certificate";
+}
+
 scep_http_client_t *scep_http_client_create(
     const scep_http_settings_t *settings, apr_pool_t *p)
 {
@@ -188,7 +197,10 @@ scep_http_client_t *scep_http_client_create(
     own->key_phrase = copy_secret(own->key_phrase ? own->key_phrase : "", p);
     client->ca = load(client, own->ca_file, p);
     client->certificate = load(client, own->certificate, p);
-    client->key = load(client, own->key ? own->key : own->certificate, p);
+    if (own->key_uri)
+        load_key(client, p);
+    else
+        client->key = load(client, own->key ? own->key : own->certificate, p);
     if (own->auth == SCEP_HTTP_AUTH_KERBEROS)
         load_keytab(client, p);
     client->owner = getpid();

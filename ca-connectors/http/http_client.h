@@ -56,7 +56,10 @@ typedef struct scep_http_settings_t {
     const char *keytab;     /**< KERBEROS: file; needed */
     const char *principal;  /**< KERBEROS: of the client; the keytab's first */
     const char *user_agent; /**< NULL: none */
-    /** OSSL_STORE URI of the client's key (pkcs11:...), in place of key */
+    /** OSSL_STORE URI of the client's key (pkcs11:...), in place of key; each
+     * process loads it at its first call, by a provider or else by the engine
+     * pkcs11, and must be allowed to read the token and what pin-source= names
+     */
     const char *key_uri;
     const char *key_phrase; /**< of key, where it is encrypted */
 } scep_http_settings_t;

@@ -6,6 +6,7 @@
 
 #include "http_client.h"
 #include "http_gss.h"
+#include "http_key.h"
 
 #include <apr_thread_mutex.h>
 #include <curl/curl.h>
@@ -14,8 +15,9 @@ struct scep_http_client_t {
     scep_http_settings_t settings;
     /* of the files in settings, NULL where none is named */
     struct curl_blob *ca, *certificate, *key;
-    scep_http_gss_t *gss; /**< KERBEROS, else NULL */
-    const char *fault;    /**< why no call can be made, or NULL */
+    scep_http_key_t *uri_key; /**< of key_uri, else NULL */
+    scep_http_gss_t *gss;     /**< KERBEROS, else NULL */
+    const char *fault;        /**< why no call can be made, or NULL */
     apr_thread_mutex_t *mutex;
     pid_t owner; /**< of the idle handles */
     CURL **idle;

@@ -1,15 +1,16 @@
 """A server that demands Kerberos bound to its certificate, as IIS may.
 
     epa.py --certificate FILE [--certificate FILE ...] --keytab FILE
-           [--host ADDRESS] [--port PORT] [--log FILE]
+           [--clients FILE] [--host ADDRESS] [--port PORT] [--log FILE]
 
 SPDX-License-Identifier: Apache-2.0
 
 Extended Protection: a token must carry the channel binding of the TLS
 connection it comes on (RFC 5929, tls-server-end-point).  Prints PORT=n when
 it answers.  Where several certificates are given, each new connection shows
-the next, as servers behind a load balancer.  Every path answers a good token
-with 200 and what was seen in JSON, but
+the next, as servers behind a load balancer.  --clients demands certificates
+of clients, by the issuers in a file.  Every path answers a good token with 200
+and what was seen in JSON, but
 
     /silent   sends no token of its own
     /forged   sends one that proves nothing
@@ -113,6 +114,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         told = {"path": self.path, "connection": self.request.number,
                 "request": self.served, "body": len(body),
                 "certificate": self.request.shown}
+        shown = self.request.getpeercert()
+        if shown:
+            told["client"] = shown["subject"][0][0][1]
         status, token = 200, None
         if self.path == "/hang-up":
             self.close_connection = True
@@ -147,7 +151,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address, certificates, keytab, log):
+    def __init__(self, address, certificates, clients, keytab, log):
         super().__init__(address, Handler)
         self.keytab = keytab
         self.log = log
@@ -157,6 +161,9 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         for path in certificates:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(path)
+            if clients:
+                context.load_verify_locations(clients)
+                context.verify_mode = ssl.CERT_REQUIRED
             self.contexts.append(context)
             with open(path, "rb") as stream:
                 self.bindings.append(binding(
@@ -189,12 +196,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--certificate", action="append", required=True)
     parser.add_argument("--keytab", required=True)
+    parser.add_argument("--clients")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log")
     words = parser.parse_args()
     server = Server((words.host, words.port), words.certificate,
-                    words.keytab, words.log)
+                    words.clients, words.keytab, words.log)
     print("PORT=%d" % server.server_address[1], flush=True)
     server.serve_forever()
 

@@ -138,10 +138,11 @@ def keytab(realm):
 class Epa:
     """The server that demands a binding, in a process of its own."""
 
-    def __init__(self, realm, *certificates, keytab=None, host="127.0.0.1"):
+    def __init__(self, realm, *certificates, keytab=None, host="127.0.0.1",
+                 clients=None):
         self.log = realm.dir / ("epa-%s" % os.urandom(4).hex())
         self.host = "localhost" if host == "127.0.0.1" else host
-        words = []
+        words = ["--clients", clients] if clients else []
         for path in certificates:
             words += ["--certificate", path]
         self.process = subprocess.Popen(
@@ -472,6 +473,87 @@ def test_identities_do_not_mix(realm, probe, epa, keytab):
         else:
             assert call.told["verdict"] == "NO_TOKEN"
     assert len({seen["connection"] for seen in epa.seen()}) == 4
+
+
+# -------------------------------------------------------------- client's key
+
+class Token:
+    """A PKCS #11 token in files, with a key and its certificate."""
+
+    def __init__(self, realm, keys, key):
+        self.dir = realm.dir / ("token-%s" % os.urandom(4).hex())
+        (self.dir / "tokens").mkdir(parents=True)
+        (self.dir / "softhsm2.conf").write_text(
+            "directories.tokendir = %s/tokens\n" % self.dir)
+        self.environment = {"SOFTHSM2_CONF": str(self.dir / "softhsm2.conf")}
+        (self.dir / "pin").write_text("123456")
+        (self.dir / "key").write_bytes(pki.pem_key(key))
+        self.certificate = self.dir / "certificate.pem"
+        self.certificate.write_bytes(pki.pem_cert(pki.certificate(
+            key, pki.name(("CN", "connector")))))
+        self.run("--init-token", "--free", "--label", "scep", "--pin",
+                 "123456", "--so-pin", "123456")
+        self.run("--import", self.dir / "key", "--token", "scep", "--label",
+                 "connector", "--id", "01", "--pin", "123456")
+        (self.dir / "key").unlink()
+
+    def run(self, *words):
+        kerberos.run({**os.environ, **self.environment}, "softhsm2-util",
+                     *words)
+
+    def words(self, *attributes):
+        return ("certificate=%s" % self.certificate, "key-uri=pkcs11:"
+                + ";".join(["token=scep", *attributes, "type=private"])
+                + "?pin-source=file:%s/pin" % self.dir)
+
+
+@pytest.fixture(params=["rsa", "ec"])
+def token(request, realm, keys):
+    key = keys.rsa(number=1) if request.param == "rsa" else keys.ec()
+    return Token(realm, keys, key)
+
+
+def test_a_key_may_be_in_a_token(probe, certificate, make_epa, keytab, token):
+    epa = make_epa(certificate, clients=token.certificate)
+    client = probe(*token.words("object=connector"), kerberos_of(keytab),
+                   *3 * ["none:"], **token.environment)
+    for _ in range(2):
+        told = bound(client(epa.url()))
+        assert told["client"] == "connector"
+        assert told["connection"] == 0
+    calls = client.everyone(5, epa.url())
+    assert len(calls) == 20
+    assert {call.told["client"] for call in calls} == {"connector"}
+
+
+def test_a_key_that_is_not_in_the_token(probe, certificate, make_epa, token):
+    epa = make_epa(certificate, clients=token.certificate)
+    client = probe(*token.words("object=none"), "none:", **token.environment)
+    kept(client(epa.url()), "cannot load the key pkcs11:token=scep")
+    (token.dir / "pin").write_text("654321")
+    client = probe(*token.words("object=connector"), "none:",
+                   **token.environment)
+    call = client(epa.url())
+    kept(call, "cannot load the key pkcs11:token=scep;object=connector")
+    assert "pin-source" not in call.text
+    # a token may count wrong PINs, so it is not asked twice
+    (token.dir / "pin").write_text("123456")
+    assert client(epa.url()).text == call.text
+    client = probe(*token.words("object=connector")[1:], "none:",
+                   **token.environment)
+    kept(client(epa.url()), "a key without a certificate")
+
+
+def test_a_key_of_another_certificate(realm, probe, certificate, make_epa,
+                                      token, keys):
+    other = realm.dir / "other-client.pem"
+    other.write_bytes(pki.pem_cert(pki.certificate(
+        keys.rsa(number=2), pki.name(("CN", "other")))))
+    epa = make_epa(certificate, clients=other)
+    client = probe("certificate=%s" % other,
+                   *token.words("object=connector")[1:], "none:",
+                   **token.environment)
+    kept(client(epa.url()))
 
 
 # -------------------------------------------------------------------- httpd
