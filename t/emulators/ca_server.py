@@ -317,7 +317,7 @@ class Adcs(CaServer):
             "LAB:%s:%s\n" % (self.ACCOUNT, password))
 
     def programs(self):
-        return [([sys.executable, str(HERE / "adcs.py"), str(self.dir)],
+        return [("adcs", [sys.executable, str(HERE / "adcs.py"), str(self.dir)],
                  self.ports["backend"])]
 
     def environment(self):

@@ -4,12 +4,14 @@ SPDX-License-Identifier: Apache-2.0
 """
 import contextlib
 import json
+import os
 
 import configuration
 import scepclient
 from gateway import Sandbox
 
 sandbox = configuration.sandbox
+ca_server = sandbox.ca_server
 
 
 class OtherCa:
@@ -57,14 +59,16 @@ class OtherCa:
 
     def up(self):
         if not sandbox.running_pid(self.dir):
-            place = json.loads((self.dir / "place.json").read_text())
-            sandbox.launch(self.dir, place["http"])
+            kind = ca_server.KINDS[self.server.ca](self.server.dir)
+            sandbox.launch(self.dir, kind.ports["http"], environment={
+                **os.environ, **self.server.environment,
+                **kind.environment()})
 
 
 @contextlib.contextmanager
-def beside(kind, lines, prepare=None, mpm="event"):
+def beside(kind, lines, prepare=None, mpm="event", environment=None):
     """A server that several tests share, with such a CA beside it."""
-    server = Sandbox(mpm, lines, ca=kind)
+    server = Sandbox(mpm, lines, ca=kind, environment=environment)
     try:
         if prepare:
             prepare(server.dir)

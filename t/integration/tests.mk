@@ -35,6 +35,8 @@ integration_tests = \
 	%D%/test_webhook.py \
 	%D%/test_webhook_config.py
 EXTRA_DIST += $(integration_tests) \
+	t/emulators/adcs.py t/emulators/adcs_ca.py \
+	t/emulators/adcs_certsrv.py t/emulators/adcs_ces.py \
 	t/emulators/ca_server.py t/emulators/ejbca.py \
 	t/emulators/ejbca_ca.py t/emulators/epa.py t/emulators/intune.py \
 	t/emulators/webhook.py \
