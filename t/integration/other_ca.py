@@ -3,12 +3,18 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import contextlib
+import itertools
 import json
 import os
+import re
+
+from cryptography import x509
 
 import configuration
 import scepclient
-from gateway import Sandbox
+from gateway import Sandbox, make_csr
+from pki import name
+from pkimessage import FAILURE, SUCCESS
 
 sandbox = configuration.sandbox
 ca_server = sandbox.ca_server
@@ -76,3 +82,72 @@ def beside(kind, lines, prepare=None, mpm="event", environment=None):
         yield server
     finally:
         server.remove()
+
+
+# the lines of one outcome
+ISSUED, WAITS, REFUSED, ALARM = "SCEP0100", "SCEP0101", "SCEP0102", "SCEP0104"
+
+numbers = itertools.count(1)
+
+
+class World:
+    """The CA, the gateway before it, and devices that nobody has seen yet."""
+
+    def __init__(self, server, keys):
+        self.server = server
+        self.keys = keys
+        self.log = server.log
+        self.ca = OtherCa(server)
+        self.cn = "device-%d" % next(numbers)
+        self.ident = None
+
+    def post(self, profile="default", challenge=None, cn=None, key=None,
+             **members):
+        """A request's answer as it came, and what reads it."""
+        key = key or self.keys.rsa()
+        if challenge is None:
+            issued = self.server.issue(profile)
+            self.ident, challenge = issued["id"], issued["challenge"]
+        members.setdefault("subject", name(("CN", cn or self.cn)))
+        endpoint = self.server.endpoint(profile)
+        message = endpoint.request(key, make_csr(key, challenge, **members))
+        return endpoint, message, endpoint.post(message.build())
+
+    def enrol(self, *words, **members):
+        endpoint, message, response = self.post(*words, **members)
+        return endpoint.read(response, message)
+
+    def issued(self, *words, **members):
+        """A device that gets its certificate."""
+        reply = self.enrol(*words, **members)
+        assert reply.status == SUCCESS, self.outcomes()
+        reply.check_issued(members.get("key") or self.keys.rsa())
+        return x509.load_der_x509_certificate(reply.certificates[0])
+
+    def fails(self, fail_info, *words, **members):
+        reply = self.enrol(*words, **members)
+        assert (reply.status, reply.fail_info) == (FAILURE, fail_info), \
+            self.outcomes()
+
+    def is_put_off(self, *words, **members):
+        *_, response = self.post(*words, **members)
+        assert response.status == 503, (response, self.outcomes())
+        assert int(response.headers["retry-after"]) > 0
+
+    def challenge_is(self, state):
+        assert self.server.state(self.ident) == state
+
+    def outcomes(self):
+        return [line.text for line in self.log.outcomes()
+                if re.search("SCEP010[0-4]", line.text)]
+
+    def says(self, number, *parts):
+        """The last outcome's line."""
+        line = self.outcomes()[-1]
+        assert number in line, line
+        for part in parts:
+            assert part in line, line
+
+    def certificates(self, **of):
+        return [cert for cert in self.ca.state["certificates"]
+                if all(cert[key] == value for key, value in of.items())]

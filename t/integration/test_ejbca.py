@@ -3,7 +3,6 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import concurrent.futures
-import itertools
 import os
 import re
 
@@ -12,9 +11,10 @@ from cryptography import x509
 
 import scepclient
 from gateway import make_csr, wait_until
-from other_ca import OtherCa, beside
+from other_ca import (ALARM, ISSUED, OtherCa, REFUSED, WAITS, World,
+                      beside)
 from pki import dns, name
-from pkimessage import BAD_ALG, BAD_REQUEST, FAILURE, PENDING, SUCCESS
+from pkimessage import BAD_ALG, BAD_REQUEST, PENDING, SUCCESS
 
 CA = """\
 <ScepCA ejbca {name}>
@@ -90,75 +90,6 @@ PROFILES = (
 
 NOT_TRUSTED = profile("not-trusted").replace("ca/tls/management.pem",
                                              "pki/ca.pem")
-
-# the lines of one outcome
-ISSUED, WAITS, REFUSED, ALARM = "SCEP0100", "SCEP0101", "SCEP0102", "SCEP0104"
-
-numbers = itertools.count(1)
-
-
-class World:
-    """EJBCA, the gateway before it, and devices that nobody has seen yet."""
-
-    def __init__(self, server, keys):
-        self.server = server
-        self.keys = keys
-        self.log = server.log
-        self.ca = OtherCa(server)
-        self.cn = "device-%d" % next(numbers)
-        self.ident = None
-
-    def post(self, profile="default", challenge=None, cn=None, key=None,
-             **members):
-        """A request's answer as it came, and what reads it."""
-        key = key or self.keys.rsa()
-        if challenge is None:
-            issued = self.server.issue(profile)
-            self.ident, challenge = issued["id"], issued["challenge"]
-        members.setdefault("subject", name(("CN", cn or self.cn)))
-        endpoint = self.server.endpoint(profile)
-        message = endpoint.request(key, make_csr(key, challenge, **members))
-        return endpoint, message, endpoint.post(message.build())
-
-    def enrol(self, *words, **members):
-        endpoint, message, response = self.post(*words, **members)
-        return endpoint.read(response, message)
-
-    def issued(self, *words, **members):
-        """A device that gets its certificate."""
-        reply = self.enrol(*words, **members)
-        assert reply.status == SUCCESS, self.outcomes()
-        reply.check_issued(members.get("key") or self.keys.rsa())
-        return x509.load_der_x509_certificate(reply.certificates[0])
-
-    def fails(self, fail_info, *words, **members):
-        reply = self.enrol(*words, **members)
-        assert (reply.status, reply.fail_info) == (FAILURE, fail_info), \
-            self.outcomes()
-
-    def is_put_off(self, *words, **members):
-        *_, response = self.post(*words, **members)
-        assert response.status == 503, (response, self.outcomes())
-        assert int(response.headers["retry-after"]) > 0
-
-    def challenge_is(self, state):
-        assert self.server.state(self.ident) == state
-
-    def outcomes(self):
-        return [line.text for line in self.log.outcomes()
-                if re.search("SCEP010[0-4]", line.text)]
-
-    def says(self, number, *parts):
-        """The last outcome's line."""
-        line = self.outcomes()[-1]
-        assert number in line, line
-        for part in parts:
-            assert part in line, line
-
-    def certificates(self, **of):
-        return [cert for cert in self.ca.state["certificates"]
-                if all(cert[key] == value for key, value in of.items())]
-
 
 def prepare(directory):
     (directory / "wrong-token").write_text(os.urandom(24).hex() + "\n")
