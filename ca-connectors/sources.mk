@@ -43,7 +43,8 @@ libscepejbca_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep_ca_ejbca.la
 mod_scep_ca_ejbca_la_SOURCES = %D%/ejbca/ejbca.h \
-	%D%/ejbca/ejbca_call.c %D%/ejbca/ejbca_conf.c \
+	%D%/ejbca/ejbca_ask.c %D%/ejbca/ejbca_call.c \
+	%D%/ejbca/ejbca_conf.c \
 	%D%/ejbca/ejbca_submit.c %D%/ejbca/mod_scep_ca_ejbca.c
 mod_scep_ca_ejbca_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 mod_scep_ca_ejbca_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -74,4 +74,10 @@ void scep_ejbca_submit(void *ca, const scep_ca_request_t *request,
 void scep_ejbca_poll(void *ca, const char *handle, scep_ca_result_t *result,
                      apr_pool_t *p);
 
+/** As scep_ca_provider_t.crl, revoke and health. */
+apr_status_t scep_ejbca_latest_crl(void *ca, X509_CRL **crl, apr_pool_t *p);
+apr_status_t scep_ejbca_revoke(void *ca, const X509 *certificate, int reason,
+                               const char **error, apr_pool_t *p);
+apr_status_t scep_ejbca_health(void *ca, const char **text, apr_pool_t *p);
+
 #endif

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "ejbca_decode.h"
-#include "ejbca_proto.h"
 #include "ejbca_username.h"
 
 #define TIMEOUT_DEFAULT apr_time_from_sec(30)
@@ -187,104 +185,6 @@ static apr_status_t ca_chain(void *cav, STACK_OF(X509) **chain, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
-/*
- * The CA's DN in EJBCA's own form and order, which no library prints; asked
- * for once in a child.
- */
-static const char *issuer_of(scep_ejbca_t *ca, const char **error,
-                             apr_pool_t *p)
-{
-    scep_http_response_t response;
-    const char *issuer = ca->conf->issuer;
-
-    if (!issuer) {
-        apr_thread_mutex_lock(ca->mutex);
-        issuer = ca->issuer;
-        apr_thread_mutex_unlock(ca->mutex);
-    }
-    if (issuer)
-        return issuer;
-    if (scep_ejbca_call(ca, "GET", EJBCA_CAS, NULL, &response, p) !=
-        APR_SUCCESS) {
-        *error = response.error;
-    } else if (response.status != 200) {
-        *error = scep_ejbca_proto_error(response.status, response.body,
-                                        response.body_len, p);
-    } else if (!(issuer =
-                     scep_ejbca_proto_issuer(response.body, response.body_len,
-                                             ca->conf->ca, p))) {
-        *error = "EJBCA does not list the CA: give its DN as ScepEjbcaIssuer";
-    } else {
-        apr_thread_mutex_lock(ca->mutex);
-        if (!ca->issuer)
-            ca->issuer = strdup(issuer);
-        apr_thread_mutex_unlock(ca->mutex);
-    }
-    return issuer;
-}
-
-static apr_status_t latest_crl(void *cav, X509_CRL **found, apr_pool_t *p)
-{
-    scep_ejbca_t *ca = cav;
-    scep_http_response_t response;
-    const char *error, *issuer = issuer_of(ca, &error, p);
-    apr_status_t rv;
-
-    if (!issuer)
-        return APR_EGENERAL;
-    rv = scep_ejbca_call(ca, "GET", scep_ejbca_proto_crl(issuer, p), NULL,
-                         &response, p);
-    if (rv != APR_SUCCESS)
-        return rv;
-    return response.status == 200
-               ? scep_ejbca_proto_read_crl(response.body, response.body_len,
-                                           found)
-               : APR_EGENERAL;
-}
-
-static apr_status_t revoke_certificate(void *cav, const X509 *certificate,
-                                       int reason, const char **error,
-                                       apr_pool_t *p)
-{
-    scep_ejbca_t *ca = cav;
-    scep_http_response_t response;
-    const char *issuer = issuer_of(ca, error, p);
-
-    if (!issuer)
-        return APR_EGENERAL;
-    if (scep_ejbca_call(ca, "PUT",
-                        scep_ejbca_proto_revoke(issuer, certificate, reason,
-                                                p),
-                        NULL, &response, p) != APR_SUCCESS) {
-        *error = response.error;
-        return APR_EGENERAL;
-    }
-    /* 409: it is revoked already */
-    if (response.status == 200 || response.status == 409)
-        return APR_SUCCESS;
-    *error = response.status == 202
-                 ? "EJBCA waits for an approval of the revocation"
-                 : scep_ejbca_proto_error(response.status, response.body,
-                                          response.body_len, p);
-    return APR_EGENERAL;
-}
-
-static apr_status_t health(void *cav, const char **text, apr_pool_t *p)
-{
-    scep_http_response_t response;
-    apr_status_t rv =
-        scep_ejbca_call(cav, "GET", EJBCA_STATUS, NULL, &response, p);
-
-    if (rv != APR_SUCCESS) {
-        *text = response.error;
-        return rv;
-    }
-    return scep_ejbca_proto_status(response.status, response.body,
-                                   response.body_len, text, p)
-               ? APR_SUCCESS
-               : APR_EGENERAL;
-}
-
 static int checks_challenge(void *cav)
 {
     return ((const scep_ejbca_t *)cav)->conf->preregistered;
@@ -296,9 +196,9 @@ static const scep_ca_provider_t provider = {
     .submit = scep_ejbca_submit,
     .poll = scep_ejbca_poll,
     .ca_chain = ca_chain,
-    .crl = latest_crl,
-    .revoke = revoke_certificate,
-    .health = health,
+    .crl = scep_ejbca_latest_crl,
+    .revoke = scep_ejbca_revoke,
+    .health = scep_ejbca_health,
     .open = open_turns,
     .checks_challenge = checks_challenge,
 };

@@ -72,9 +72,11 @@ class OtherCa:
 
 
 @contextlib.contextmanager
-def beside(kind, lines, prepare=None, mpm="event", environment=None):
+def beside(kind, lines, prepare=None, mpm="event", environment=None,
+           startup=()):
     """A server that several tests share, with such a CA beside it."""
     server = Sandbox(mpm, lines, ca=kind, environment=environment)
+    server.startup += startup
     try:
         if prepare:
             prepare(server.dir)
@@ -151,3 +153,25 @@ class World:
     def certificates(self, **of):
         return [cert for cert in self.ca.state["certificates"]
                 if all(cert[key] == value for key, value in of.items())]
+
+
+def ejbca_secrets(world):
+    """What went over the wire to EJBCA must be in no log."""
+    state = world.ca.state
+    world.server.secrets |= set(state["tokens"])
+    world.server.secrets |= {
+        one["body"]["password"] for one in state["requests"]
+        if one["step"] == "pkcs10enroll" and "body" in one}
+    assert [one for one in state["requests"] if "mistake" in one] == []
+
+
+@contextlib.contextmanager
+def ejbca_afresh(server, keys):
+    """A World for one test, with an EJBCA as on its first day."""
+    world = World(server, keys)
+    world.ca.up()
+    world.ca.forget()
+    yield world
+    world.ca.up()
+    world.ca.release()
+    ejbca_secrets(world)

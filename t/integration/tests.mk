@@ -13,6 +13,7 @@ integration_tests = \
 	%D%/test_cluster.py \
 	%D%/test_config.py \
 	%D%/test_ejbca.py \
+	%D%/test_ejbca_calls.py \
 	%D%/test_ejbca_config.py \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
@@ -55,3 +56,12 @@ endif
 check_PROGRAMS += %D%/http_probe
 %C%_http_probe_SOURCES = %D%/http_probe.c
 %C%_http_probe_LDADD = libscephttp.la
+
+# What calls of the connector to EJBCA no device can cause yet.
+check_PROGRAMS += %D%/ejbca_probe
+%C%_ejbca_probe_SOURCES = %D%/ejbca_probe.c \
+	ca-connectors/ejbca/ejbca_ask.c ca-connectors/ejbca/ejbca_call.c \
+	ca-connectors/ejbca/ejbca_submit.c
+%C%_ejbca_probe_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+%C%_ejbca_probe_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_ejbca_probe_LDADD = libscepejbca.la libscephttp.la $(JANSSON_LIBS)

@@ -1,0 +1,128 @@
+/* ejbca_probe.c - one call of the connector to EJBCA
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   ejbca_probe NAME=VALUE... COMMAND [ARGUMENT...]
+ *
+ * NAME: url, ca, ca-file, certificate, key, issuer
+ * COMMAND: poll HANDLE, crl, revoke FILE REASON, health
+ *
+ * It writes lines: the outcome, then what belongs to it.
+ */
+#include "../../ca-connectors/ejbca/ejbca.h"
+
+#include <apr_general.h>
+#include <openssl/pem.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static scep_ejbca_conf_t conf;
+
+static int set(const char *word)
+{
+    static const struct {
+        const char *name;
+        const char **to;
+    } names[] = {
+        { "url", &conf.url },         { "ca", &conf.ca },
+        { "ca-file", &conf.ca_file }, { "key", &conf.key },
+        { "issuer", &conf.issuer },   { "certificate", &conf.certificate }
+    };
+    const char *value = strchr(word, '=');
+
+    for (size_t i = 0; value && i < sizeof(names) / sizeof(*names); i++)
+        if (strlen(names[i].name) == (size_t)(value - word) &&
+            !strncmp(word, names[i].name, (size_t)(value - word))) {
+            *names[i].to = value + 1;
+            return 1;
+        }
+    return 0;
+}
+
+static int try_poll(scep_ejbca_t *ca, const char *handle, apr_pool_t *p)
+{
+    static const char *const names[] = { "UNKNOWN", "ISSUED", "PENDING",
+                                         "REJECTED", "UNAVAILABLE" };
+    scep_ca_result_t result = { 0 };
+
+    scep_ejbca_poll(ca, handle, &result, p);
+    printf("%s\n%s\n%s\n", names[result.outcome],
+           result.reason ? result.reason : "",
+           result.handle ? result.handle : "");
+    if (result.certificate)
+        PEM_write_X509(stdout, result.certificate);
+    return 0;
+}
+
+static int try_crl(scep_ejbca_t *ca, apr_pool_t *p)
+{
+    X509_CRL *found = NULL;
+    apr_status_t rv = scep_ejbca_latest_crl(ca, &found, p);
+
+    printf("%s\n", rv != APR_SUCCESS ? "error" : found ? "crl" : "none");
+    if (found)
+        PEM_write_X509_CRL(stdout, found);
+    X509_CRL_free(found);
+    return 0;
+}
+
+static int try_revoke(scep_ejbca_t *ca, const char *file, int reason,
+                      apr_pool_t *p)
+{
+    FILE *in = fopen(file, "r");
+    X509 *cert = in ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
+    const char *error = "";
+    apr_status_t rv;
+
+    if (in)
+        fclose(in);
+    if (!cert)
+        return 1;
+    rv = scep_ejbca_revoke(ca, cert, reason, &error, p);
+    printf("%s\n%s\n", rv == APR_SUCCESS ? "revoked" : "error", error);
+    X509_free(cert);
+    return 0;
+}
+
+static int try_health(scep_ejbca_t *ca, apr_pool_t *p)
+{
+    const char *text = "";
+    apr_status_t rv = scep_ejbca_health(ca, &text, p);
+
+    printf("%s\n%s\n", rv == APR_SUCCESS ? "well" : "ill", text);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    scep_http_settings_t settings = { 0 };
+    scep_ejbca_t ca = { .conf = &conf };
+    apr_pool_t *p;
+    int i = 1, failed = 1;
+
+    if (apr_initialize() != APR_SUCCESS ||
+        apr_pool_create(&p, NULL) != APR_SUCCESS || scep_http_init())
+        return 1;
+    while (i < argc && set(argv[i]))
+        i++;
+    settings.ca_file = conf.ca_file;
+    settings.certificate = conf.certificate;
+    settings.key = conf.key;
+    ca.client = scep_http_client_create(&settings, p);
+    if (!ca.client ||
+        apr_thread_mutex_create(&ca.mutex, APR_THREAD_MUTEX_DEFAULT, p))
+        return 1;
+    if (i + 2 == argc && !strcmp(argv[i], "poll"))
+        failed = try_poll(&ca, argv[i + 1], p);
+    else if (i + 1 == argc && !strcmp(argv[i], "crl"))
+        failed = try_crl(&ca, p);
+    else if (i + 3 == argc && !strcmp(argv[i], "revoke"))
+        failed = try_revoke(&ca, argv[i + 1], atoi(argv[i + 2]), p);
+    else if (i + 1 == argc && !strcmp(argv[i], "health"))
+        failed = try_health(&ca, p);
+    apr_pool_destroy(p);
+    apr_terminate();
+    free(ca.issuer);
+    return failed;
+}
