@@ -52,3 +52,25 @@ mod_scep_ca_ejbca_la_LDFLAGS = -module -avoid-version -shared \
 	-export-symbols-regex '^scep_ca_ejbca_module$$'
 mod_scep_ca_ejbca_la_LIBADD = libscepejbca.la libscephttp.la $(JANSSON_LIBS) \
 	$(OPENSSL_LIBS)
+
+# The protocols without httpd, which their unit tests link too.
+noinst_LTLIBRARIES += libscepadcs.la
+libscepadcs_la_SOURCES = \
+	%D%/adcs/adcs_cms.c %D%/adcs/adcs_cms.h \
+	%D%/adcs/adcs_decode.c %D%/adcs/adcs_decode.h \
+	%D%/adcs/adcs_names.c %D%/adcs/adcs_names.h \
+	%D%/adcs/certsrv_page.c %D%/adcs/certsrv_page.h \
+	%D%/adcs/certsrv_proto.c %D%/adcs/certsrv_proto.h \
+	%D%/adcs/ces_proto.c %D%/adcs/ces_proto.h \
+	%D%/adcs/ces_xml.c %D%/adcs/ces_xml.h \
+	%D%/adcs/hresult.c %D%/adcs/hresult.h
+libscepadcs_la_CFLAGS = $(AM_CFLAGS) $(XML_CFLAGS)
+libscepadcs_la_LIBADD = $(XML_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+
+module_LTLIBRARIES += mod_scep_ca_adcs.la
+mod_scep_ca_adcs_la_SOURCES = %D%/adcs/adcs.h %D%/adcs/adcs_conf.c \
+	%D%/adcs/certsrv.c %D%/adcs/ces.c %D%/adcs/mod_scep_ca_adcs.c
+mod_scep_ca_adcs_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+mod_scep_ca_adcs_la_LDFLAGS = -module -avoid-version -shared \
+	-export-symbols-regex '^scep_ca_adcs_module$$'
+mod_scep_ca_adcs_la_LIBADD = libscepadcs.la libscephttp.la $(OPENSSL_LIBS)

@@ -52,6 +52,7 @@ typedef struct scep_adcs_conf_t {
 /** A CA, checked. */
 typedef struct scep_adcs_t {
     const scep_adcs_conf_t *conf;
+    const char *name;
     const STACK_OF(X509) *chain;
     scep_http_client_t *client;
     const char *password; /**< USERNAMETOKEN: of conf->user */
@@ -74,13 +75,17 @@ const char *scep_adcs_order(const scep_adcs_t *ca,
                             const unsigned char **der, apr_size_t *len,
                             apr_pool_t *p);
 
-/** As scep_ca_provider_t.submit, poll and ca_chain, by CES. */
+/** As scep_ca_provider_t.submit and poll, by CES. */
 void scep_ces_submit(scep_adcs_t *ca, const scep_ca_request_t *request,
                      scep_ca_result_t *result, apr_pool_t *p);
 void scep_ces_poll(scep_adcs_t *ca, const char *handle,
                    scep_ca_result_t *result, apr_pool_t *p);
 
-/** The same by web enrolment. */
+/** As scep_ca_provider_t.health: whether the service answers. */
+apr_status_t scep_ces_health(scep_adcs_t *ca, const char **text,
+                             apr_pool_t *p);
+
+/** As submit, poll and ca_chain, by web enrolment. */
 void scep_certsrv_submit(scep_adcs_t *ca, const scep_ca_request_t *request,
                          scep_ca_result_t *result, apr_pool_t *p);
 void scep_certsrv_poll(scep_adcs_t *ca, const char *handle,
