@@ -4,6 +4,7 @@
 #include "http_private.h"
 #include "http_proof.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_lib.h>
@@ -302,6 +303,31 @@ static apr_status_t fail(scep_http_response_t *response, apr_status_t rv,
     return rv;
 }
 
+/*
+ * With TLS 1.3 the service says only after the request has gone out that it
+ * does not take the client's certificate, and has not looked at it then.
+ * OpenSSL's error is 0A000 and, in hexadecimal, 1000 and the alert's number
+ * (RFC 8446 section 6).
+ */
+static int certificate_refused(const char *error)
+{
+    const char *at = strstr(error, "error:0A000");
+
+    switch (at ? strtol(at + 11, NULL, 16) - 1000 : 0) {
+    case 42:  /* bad_certificate */
+    case 43:  /* unsupported_certificate */
+    case 44:  /* certificate_revoked */
+    case 45:  /* certificate_expired */
+    case 46:  /* certificate_unknown */
+    case 48:  /* unknown_ca */
+    case 49:  /* access_denied */
+    case 116: /* certificate_required */
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static apr_status_t perform(call_t *call)
 {
     scep_http_response_t *response = call->response;
@@ -324,6 +350,8 @@ static apr_status_t perform(call_t *call)
                     call->p);
     }
     if (code != CURLE_OK) {
+        if (!call->answered && certificate_refused(call->error))
+            response->sent = 0;
         return fail(response, APR_EGENERAL, url,
                     *call->error ? call->error : curl_easy_strerror(code),
                     call->p);

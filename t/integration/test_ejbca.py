@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import concurrent.futures
 import os
 import re
@@ -72,6 +73,9 @@ PROFILES = (
               "${SANDBOX_CA_TOKEN_URL} mod-scep file:ca/wrong-token\n")
     + profile("stranger", NAMES + "ScepEjbcaClientCertificate "
               "ca/tls/stranger.pem ca/tls/stranger.key\n")
+    # of a CA that EJBCA's TLS does not know
+    + profile("foreign", NAMES + "ScepEjbcaClientCertificate pki/ra.pem "
+              "pki/ra.key\n")
     + profile("no-ca", ca="NoSuchCA")
     + profile("no-cp", "ScepEjbcaCertificateProfile NO-SUCH\n"
               "ScepEjbcaEndEntityProfile SCEP-EEP\n" + CLIENT)
@@ -317,6 +321,7 @@ def test_a_fault_of_ours_leaves_the_challenge_and_raises_alarm(
     ("unbound", fault("500"), "no certificate was made"),
     ("wrong-oauth", nothing, "no token"),
     ("not-trusted", nothing, ""),
+    ("foreign", nothing, ""),
     ("default", lambda world: world.ca.down(), ""),
     ("oauth", lambda world: world.ca.down(), ""),
 ])
@@ -450,6 +455,20 @@ def test_a_token_that_ends_at_once_is_good_for_one_request(world):
     assert len(world.ca.requests("token")) >= 3
 
 
+def test_what_authenticates_is_in_no_log(world):
+    """Here in the forms that it goes over the wire in; as it is, each test
+    looks for it."""
+    world.ca.control("POST", "/expire")
+    world.issued("oauth")
+    world.issued("token")
+    basic = base64.b64encode(b"mod-scep:%s" % world.ca.secret(
+        "client").encode()).decode()
+    written = world.server.log.path.read_text()
+    assert basic not in written and basic.rstrip("=") not in written
+    assert "Bearer" not in written
+    assert "BEGIN CERTIFICATE REQUEST" not in written
+
+
 def test_many_at_once_share_a_token(world):
     world.ca.control("POST", "/expire")
     world.ca.set(unique_key=False)
@@ -573,6 +592,22 @@ def test_devices_with_one_username_take_turns(default_settings):
     assert len({cert.serial_number for cert in certs}) == 6
     assert world.ca.state["most_at_once"] == {"scep-twin": 1}
     assert world.ca.state["entities"]["scep-twin"]["times"] == 6
+
+
+def test_who_waits_too_long_for_a_turn_comes_again(default_settings):
+    world = default_settings
+    world.ca.set(unique_key=False)
+    world.ca.fault("hold")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.issued, cn="twin")
+        wait_until(lambda: world.ca.state["held"] == 1)
+        world.log.expect(ALARM)
+        world.is_put_off("hasty", cn="twin", key=world.keys.rsa(number=1))
+        world.challenge_is("issued")
+        world.says(ALARM, "ca-down", "same username is under way")
+        world.ca.release()
+        first.result()
+    assert len(world.ca.requests("pkcs10enroll")) == 1
 
 
 def test_64_under_way_leave_workers_for_everybody_else(default_settings):
