@@ -638,6 +638,7 @@ def test_examples_are_parsed(config, path, tmp_path):
                          ("ssl/gateway.pem", "ra.pem"),
                          ("ssl/gateway.key", "ra.key"),
                          ("ssl/clients.pem", "ca.pem"),
+                         ("scep/adcs-tls-ca.pem", "root.pem"),
                          ("scep/ejbca-client.pem", "ra.pem"),
                          ("scep/ejbca-client.key", "ra.key"),
                          ("scep/ejbca-tls-ca.pem", "root.pem")):
@@ -645,8 +646,9 @@ def test_examples_are_parsed(config, path, tmp_path):
         target.parent.mkdir(exist_ok=True)
         shutil.copy(config.pki / source, target)
     (config.dir / "scep" / "operators").write_text("")
-    (config.dir / "scep" / "jamf.secret").write_text("secret\n")
-    (config.dir / "scep" / "jamf.secret").chmod(0o600)
+    for stem in ("jamf.secret", "svc-scep.secret"):
+        (config.dir / "scep" / stem).write_text("secret\n")
+        (config.dir / "scep" / stem).chmod(0o600)
     for module in ("ssl",):
         if module in modules:
             loads += config.httpd.load("socache_shmcb")
