@@ -70,20 +70,15 @@ static int is_named(const char *name, size_t len, const char *wanted)
     return len == strlen(wanted) && !strncasecmp(name, wanted, len);
 }
 
-/* What no one sees, or what is on top of each page with the CA's name. */
-static void skip_content(reader_t *reader, const char *name, size_t len,
-                         const char *id)
+/* What no one sees. */
+static void skip_content(reader_t *reader, const char *name, size_t len)
 {
     static const char *const hidden[] = { "script", "style", "title" };
-    const char *closing = NULL;
 
     for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
         if (is_named(name, len, hidden[i]))
-            closing = apr_pstrcat(reader->p, "</", hidden[i], NULL);
-    if (is_named(name, len, "locid") && id && !strcmp(id, "locMSCertSrv"))
-        closing = "</locid";
-    if (closing)
-        reader->at = find(reader->at, reader->end, closing);
+            reader->at = find(reader->at, reader->end,
+                              apr_pstrcat(reader->p, "</", hidden[i], NULL));
 }
 
 static void read_tag(reader_t *reader)
@@ -113,7 +108,7 @@ static void read_tag(reader_t *reader)
     else if (is_named(name, len, "dt"))
         put(reader, DEFINED);
     if (name[-1] != '/')
-        skip_content(reader, name, len, id);
+        skip_content(reader, name, len);
 }
 
 /* Only what the pages need; the others are letters. */
@@ -181,8 +176,11 @@ scep_certsrv_page_t *scep_certsrv_page_read(const char *body, apr_size_t len,
         }
     }
     *reader.to = '\0';
-    page->text = text;
     page->marks = reader.marks;
+    page->text = text;
+    for (int i = 0; i < page->marks->nelts; i++)
+        if (!strcmp(APR_ARRAY_IDX(page->marks, i, mark_t).id, "locPageTitle"))
+            page->text = APR_ARRAY_IDX(page->marks, i, mark_t).at;
     return page;
 }
 

@@ -16,7 +16,8 @@
 #define SCEP_CERTSRV_IDS_MAX 4
 
 typedef struct scep_certsrv_page_t {
-    /** what people see, blanks collapsed, without the CA's name on top */
+    /** what people see, from the title on, which the CA's name is above;
+     * blanks are collapsed */
     const char *text;
     apr_array_header_t *marks; /**< the ids, and where in the text */
 } scep_certsrv_page_t;

@@ -288,6 +288,8 @@ static scep_certsrv_found_t judge_status(const scep_certsrv_page_t *page,
     }
     if (is_issued(disposition))
         return unclear(result, "ADCS issued, but does not hand it out");
+    if (code == NO_REQUEST && ticket->guessed)
+        return SCEP_CERTSRV_OTHER;
     if (code)
         scep_hresult_decide(code, denied, result->handle, result, p);
     else if (denied)

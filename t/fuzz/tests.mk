@@ -3,10 +3,10 @@
 
 check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
-	%D%/replay_ejbca
+	%D%/replay_ejbca %D%/replay_certsrv
 TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
-	%D%/replay_ejbca
+	%D%/replay_ejbca %D%/replay_certsrv
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
@@ -20,6 +20,8 @@ TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 %C%_replay_intune_LDADD = libscepcore.la $(JANSSON_LIBS)
 %C%_replay_ejbca_SOURCES = %D%/fuzz_ejbca.c %D%/replay.c %D%/fuzz.h
 %C%_replay_ejbca_LDADD = libscepejbca.la
+%C%_replay_certsrv_SOURCES = %D%/fuzz_certsrv.c %D%/replay.c %D%/fuzz.h
+%C%_replay_certsrv_LDADD = libscepadcs.la
 %C%_replay_static_SOURCES = %D%/fuzz_static.c %D%/replay.c %D%/fuzz.h
 %C%_replay_static_LDADD = libscepcore.la
 %C%_replay_webhook_SOURCES = %D%/fuzz_webhook.c %D%/replay.c %D%/fuzz.h \
@@ -35,7 +37,8 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
 FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
-	%D%/fuzz_static %D%/fuzz_webhook %D%/fuzz_ejbca
+	%D%/fuzz_static %D%/fuzz_webhook %D%/fuzz_ejbca \
+	%D%/fuzz_certsrv
 
 EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
@@ -66,6 +69,12 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_ejbca_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_ejbca_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_ejbca_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+%C%_fuzz_certsrv_SOURCES = %D%/fuzz_certsrv.c %D%/fuzz.h \
+	ca-connectors/adcs/adcs_decode.c ca-connectors/adcs/certsrv_page.c \
+	ca-connectors/adcs/certsrv_proto.c ca-connectors/adcs/hresult.c
+%C%_fuzz_certsrv_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_certsrv_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_certsrv_LDADD = $(OPENSSL_LIBS) $(APR_LIBS)
 %C%_fuzz_static_SOURCES = %D%/fuzz_static.c %D%/fuzz.h
 %C%_fuzz_static_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_static_LDFLAGS = $(FUZZ_LINK)

@@ -25,6 +25,15 @@ TESTS += %D%/check_ejbca
 %C%_check_ejbca_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 %C%_check_ejbca_LDADD = libunit.la libscepejbca.la $(JANSSON_LIBS)
 
+# certsrv.c over a connection of the test's own, without httpd.
+check_PROGRAMS += %D%/check_certsrv
+TESTS += %D%/check_certsrv
+%C%_check_certsrv_SOURCES = %D%/check_certsrv.c \
+	ca-connectors/adcs/certsrv.c
+%C%_check_certsrv_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+%C%_check_certsrv_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_certsrv_LDADD = libunit.la libscepadcs.la
+
 check_PROGRAMS += %D%/check_http_gss
 TESTS += %D%/check_http_gss
 %C%_check_http_gss_SOURCES = %D%/check_http_gss.c
