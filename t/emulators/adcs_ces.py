@@ -141,7 +141,7 @@ def check_header(call, envelope):
     if action != ENROLL + "/RST/wstep":
         raise ValueError("action " + str(action))
     if to != call.emulator.base + call.path:
-        raise ValueError("to " + str(to))
+        raise ValueError("to %s at %s" % (to, call.path))
     uuid.UUID(message.removeprefix("urn:uuid:"))
 
 

@@ -345,10 +345,10 @@ class Adcs(CaServer):
         places.append(("certificate/certsrv", certificate))
         places.append(("certsrv", basic))
         text = "".join('    <Location "/%s">\n        %s\n    </Location>\n'
-                       '    ProxyPass "/%s" "http://127.0.0.1:%d/%s" nocanon '
+                       '    ProxyPass "/%s" "http://127.0.0.1:%d/%s" '
                        "disablereuse=On timeout=600\n"
                        % (path, "\n        ".join(lines), path,
-                          self.ports["backend"], path.replace(" ", "%20"))
+                          self.ports["backend"], path)
                        for path, lines in places)
         return ADCS_FRONT % (self.ports["https"], TLS, text)
 

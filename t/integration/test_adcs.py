@@ -1,0 +1,445 @@
+"""Devices that enrol through the gateway with ADCS, or its emulator.
+
+SPDX-License-Identifier: Apache-2.0
+
+The emulator says what public descriptions say that ADCS says: these tests do
+not show what a CA on Windows does.
+"""
+import concurrent.futures
+import os
+import re
+
+import pytest
+from cryptography import x509
+
+import kerberos
+from other_ca import ALARM, ISSUED, REFUSED, WAITS, OtherCa, World, beside
+from pki import dns, extension, name, other_name, uri, upn
+from pkimessage import BAD_ALG, BAD_REQUEST, PENDING
+
+CES, WEB = "ces", "certsrv"
+BOTH = (CES, WEB)
+ACCOUNT = "svc-scep"
+PASSWORD = "LAB\\svc-scep file:ca/secrets/password"
+
+CA = """\
+<ScepCA adcs {name}>
+    ScepCAChain pki/ca.pem
+    ScepAdcsURL ${{SANDBOX_CA_BASE}}{path}
+    ScepAdcsInterface {interface}
+    ScepAdcsTemplate {template}
+    ScepAdcsAuth {auth}
+    ScepAdcsCAFile {trusted}
+{lines}
+</ScepCA>
+<ScepProfile {name}>
+    ScepCA {name}
+    ScepRACertificate pki/ra.pem
+    ScepRAKey pki/ra.key
+    ScepSubjectAltNames dns ip email uri upn sid rid dirname other
+    ScepEmptySubject on
+    ScepExtensions 1.3.6.1.4.1.311.25.2 1.3.6.1.4.1.311.20.2 \\
+        1.3.6.1.4.1.311.21.7 1.3.6.1.4.1.311.21.10
+</ScepProfile>
+<Location "/p/{name}">
+    SetHandler scep
+    ScepProfile {name}
+    Require all granted
+</Location>
+"""
+
+
+def path_of(interface, way):
+    if interface == WEB:
+        return "/%s/certsrv" % way
+    return "/Sandbox%%20Issuing%%20CA_CES_%s/service.svc/CES" % (
+        "UsernamePassword" if way == "usernametoken" else way.capitalize())
+
+
+def profile(profile_name, interface, way="basic", words=PASSWORD, lines="",
+            template="ScepDevice", trusted="ca/tls/management.pem",
+            path=None):
+    return CA.format(
+        name=profile_name, interface=interface, auth="%s %s" % (way, words),
+        path=path or path_of(interface, way), lines=lines, template=template,
+        trusted=trusted)
+
+
+def both(profile_name, *words, **members):
+    """One profile for each interface: NAME-ces and NAME-certsrv."""
+    return "".join(profile("%s-%s" % (profile_name, interface), interface,
+                           *words, **members) for interface in BOTH)
+
+
+AGENT = "    ScepAdcsSigner ca/tls/agent.pem ca/tls/agent.key\n"
+CERTIFICATE = "ca/tls/gateway.pem ca/tls/gateway.key"
+KERBEROS = "svc-scep@%s svc-scep.keytab" % kerberos.REALM
+NTLM = "    ScepAdcsAllowNTLM on\n"
+
+PROFILES = (
+    "LogLevel trace8\n"
+    + profile("usernametoken-ces", CES, "usernametoken")
+    + both("basic")
+    + both("kerberos", "kerberos", KERBEROS)
+    + both("ntlm", "ntlm", lines=NTLM)
+    + both("certificate", "certificate", CERTIFICATE)
+    + both("stranger", "certificate", "ca/tls/stranger.pem "
+           "ca/tls/stranger.key")
+    + both("agent", lines=AGENT, template="ScepSigned")
+    + both("no-agent", template="ScepSigned")
+    + both("bad-agent", lines="    ScepAdcsSigner ca/tls/stranger.pem "
+           "ca/tls/stranger.key\n", template="ScepSigned")
+    + both("no-template", template="NoSuchTemplate")
+    + both("wrong", "basic", "LAB\\svc-scep file:wrong-password")
+    + both("wrong-ntlm", "ntlm", "LAB\\svc-scep file:wrong-password",
+           lines=NTLM)
+    + profile("wrong-token-ces", CES, "usernametoken",
+              "LAB\\svc-scep file:wrong-password")
+    + both("not-trusted", trusted="pki/ca.pem")
+    + both("no-path", path="/nowhere")
+    + both("hasty", lines="    ScepAdcsTimeout 1s\n")
+    + both("allow", lines="    ScepAdcsMicrosoftNames allow\n"))
+
+
+class Adcs(World):
+    """Certificates and requests as the emulator tells of them."""
+
+    def filed(self, **of):
+        return [one for one in self.ca.state["filed"]
+                if all(one[key] == value for key, value in of.items())]
+
+    def certificates(self, **of):
+        return self.filed(status="issued", **of)
+
+    def submits(self):
+        return self.ca.requests("submit")
+
+    def is_pending(self, *words, **members):
+        assert self.enrol(*words, **members).status == PENDING, \
+            self.outcomes()
+        self.says(WAITS)
+
+
+@pytest.fixture(scope="module")
+def realm():
+    with kerberos.Realm() as realm:
+        realm.password = os.urandom(12).hex()
+        realm.add_user(ACCOUNT, realm.password)
+        realm.svc = realm.keytab_of(ACCOUNT)
+        yield realm
+
+
+def prepare(realm):
+    def make(directory):
+        (directory / "svc-scep.keytab").write_bytes(realm.svc.read_bytes())
+        (directory / "wrong-password").write_text("not-the-password\n")
+        for path in ("svc-scep.keytab", "wrong-password"):
+            (directory / path).chmod(0o600)
+    return make
+
+
+def environment(realm):
+    return {**realm.environment, "SANDBOX_KEYTAB": str(realm.keytab)}
+
+
+@pytest.fixture(scope="module")
+def gateway_before_adcs(realm):
+    with beside("adcs-ces", PROFILES, prepare(realm),
+                environment=environment(realm), startup=["NTLM"]) as server:
+        server.secrets.add(OtherCa(server).secret("password"))
+        yield server
+
+
+@pytest.fixture
+def world(gateway_before_adcs, keys):
+    world = Adcs(gateway_before_adcs, keys)
+    world.ca.up()
+    world.ca.forget()
+    yield world
+    world.ca.up()
+    world.ca.release()
+    state = world.ca.state
+    assert [one for one in state["requests"] if "mistake" in one] == []
+    assert state["san_attributes"] == 0
+    log = world.log.raw()
+    assert "not-the-password" not in log
+    assert not re.search(r"(?i)\b(basic|negotiate|ntlm) [a-z0-9+/]{16}", log)
+
+
+# ---------------------------------------------------------------- enrolment
+
+@pytest.mark.parametrize("profile, scheme", [
+    ("default", "UsernameToken"), ("usernametoken-ces", "UsernameToken"),
+    ("basic-ces", "Basic"), ("basic-certsrv", "Basic"),
+    ("kerberos-ces", "Negotiate"), ("kerberos-certsrv", "Negotiate"),
+    ("ntlm-ces", "NTLM"), ("ntlm-certsrv", "NTLM"),
+    ("certificate-ces", ""), ("certificate-certsrv", "")])
+def test_a_device_enrols(world, profile, scheme):
+    cert = world.issued(profile, sans=[dns("a.example"), dns("b.example")])
+    sans = cert.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName)
+    assert sans.value.get_values_for_type(x509.DNSName) == \
+        ["a.example", "b.example"]
+    world.challenge_is("spent")
+    world.says(ISSUED, "certificate %x issued" % cert.serial_number)
+    asked, = world.submits()
+    assert asked["template"] == "ScepDevice"
+    assert asked["attributes"] == ["CertificateTemplate"]
+    assert asked["scheme"] == scheme
+    filed, = world.filed()
+    assert filed["account"] == ("gateway" if not scheme else ACCOUNT)
+    assert filed["agent"] is None
+    assert int(filed["serial"], 16) == cert.serial_number
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+@pytest.mark.parametrize("interface", BOTH)
+def test_the_language_of_the_server_does_not_matter(world, interface,
+                                                    language):
+    world.ca.set(language=language)
+    world.issued("basic-" + interface)
+    world.ca.set(rsa_bits=4096)
+    world.fails(BAD_ALG, "basic-" + interface)
+    world.says(REFUSED, "0x80094811")
+    world.ca.set(rsa_bits=2048, approval=True)
+    world.is_pending("basic-" + interface)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_an_enrolment_agent_signs_where_the_template_wants_it(world,
+                                                              interface):
+    world.issued("agent-" + interface)
+    filed, = world.filed()
+    assert "CN=agent" in filed["agent"]
+    if interface == CES:
+        assert world.submits()[0]["value_type"] == "PKCS7"
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_connections_to_the_ca_are_used_again(world, interface):
+    before = 2      # children, each with connections of its own
+    for _ in range(8):
+        world.issued("basic-" + interface)
+    assert len(world.submits()) == 8
+    assert world.ca.state["connections"] <= before
+
+
+def test_a_connection_that_ntlm_opened_is_used_again(world):
+    for _ in range(6):
+        world.issued("ntlm-certsrv")
+    assert world.ca.state["connections"] <= 2
+
+
+@pytest.mark.parametrize("profile", ["kerberos-ces", "basic-certsrv"])
+def test_many_devices_at_once(world, profile):
+    for number in range(8):
+        world.keys.rsa(number=number)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        certs = list(pool.map(lambda number: world.issued(
+            profile, cn="device-%d" % number,
+            key=world.keys.rsa(number=number)), range(8)))
+    assert len({cert.serial_number for cert in certs}) == 8
+    assert len(world.certificates()) == 8
+
+
+# ------------------------------------------------------------------ pending
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_what_waits_for_a_manager_is_pending(world, interface):
+    world.ca.set(approval=True)
+    world.is_pending("basic-" + interface)
+    world.challenge_is("spent")
+    filed, = world.filed()
+    assert filed["status"] == "pending"
+    assert len(world.submits()) == 1
+
+
+# ------------------------------------------------------- names of Microsoft
+
+SID = "tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-500"
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("members, told", [
+    ({"sans": [upn("administrator@lab.test")]}, "a UPN"),
+    ({"sans": [dns("a.example"), upn("administrator@lab.test")]}, "a UPN"),
+    ({"sans": [other_name("1.2.3.4", b"\x0c\x01x")]}, "an otherName"),
+    ({"sans": [uri(SID)]}, "a URI"),
+    ({"sans": [uri(SID.upper())]}, "a URI"),
+    ({"extensions": [extension("1.3.6.1.4.1.311.25.2", b"\x30\x00")]},
+     "a SID"),
+    ({"extensions": [extension("1.3.6.1.4.1.311.20.2", b"\x0c\x01x")]},
+     "a template"),
+    ({"extensions": [extension("1.3.6.1.4.1.311.21.7", b"\x30\x00")]},
+     "a template"),
+    ({"extensions": [extension("1.3.6.1.4.1.311.21.10", b"\x30\x00")]},
+     "application policies"),
+])
+def test_names_that_mean_an_account_do_not_reach_the_ca(world, interface,
+                                                        members, told):
+    world.fails(BAD_REQUEST, "basic-" + interface, **members)
+    world.says(REFUSED, told)
+    assert world.ca.state["requests"] == []
+
+
+def test_a_profile_that_forbids_them_does_so_before(world):
+    world.fails(BAD_REQUEST, sans=[upn("administrator@lab.test")])
+    assert world.ca.state["requests"] == []
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_who_wants_those_names_may_have_them(world, interface):
+    world.issued("allow-" + interface, sans=[uri(SID)])
+
+
+# ------------------------------------------------------- answers that say no
+
+def hresult(code, **members):
+    return lambda world: world.ca.fault("hresult", hresult=code, **members)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("code, fail_info", [
+    (0x80094014, BAD_REQUEST), (0x80094001, BAD_REQUEST),
+    (0x80094803, BAD_REQUEST), (0x8009480F, BAD_REQUEST),
+    (0x8009310B, BAD_REQUEST), (0x80094811, BAD_ALG), (0x80094016, BAD_ALG)])
+def test_a_fault_of_the_request_spends_the_challenge(world, interface, code,
+                                                     fail_info):
+    hresult(code)(world)
+    world.fails(fail_info, "basic-" + interface)
+    world.challenge_is("spent")
+    world.says(REFUSED, "ca-rejected", "0x%08x" % code)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("code", [
+    0x80094800, 0x80094801, 0x80094802, 0x80094011, 0x80094012, 0x80070005,
+    0x80094009, 0x80094809, 0x8009480A, 0x8009480B])
+def test_a_fault_of_ours_leaves_the_challenge_and_raises_alarm(
+        world, interface, code):
+    hresult(code)(world)
+    world.log.expect(ALARM)
+    world.fails(BAD_REQUEST, "basic-" + interface)
+    world.challenge_is("issued")
+    world.says(ALARM, "ca-fault", "0x%08x" % code)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("profile, code", [
+    ("no-template", 0x80094800), ("no-agent", 0x8009480A),
+    ("bad-agent", 0x8009480B), ("stranger", 0x80094012)])
+def test_settings_that_the_ca_does_not_accept(world, interface, profile,
+                                              code):
+    world.log.expect(ALARM)
+    world.fails(BAD_REQUEST, "%s-%s" % (profile, interface))
+    world.challenge_is("issued")
+    world.says(ALARM, "ca-fault", "0x%08x" % code)
+    assert world.certificates() == []
+
+
+@pytest.mark.parametrize("profile", [
+    "wrong-ces", "wrong-certsrv", "wrong-token-ces", "wrong-ntlm-ces",
+    "wrong-ntlm-certsrv"])
+def test_a_wrong_password_is_a_fault_of_ours(world, profile):
+    world.log.expect(ALARM)
+    world.fails(BAD_REQUEST, profile)
+    world.challenge_is("issued")
+    world.says(ALARM, "ca-fault")
+    assert world.filed() == []
+
+
+# ------------------------------------------------------ nothing was done yet
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("code", [
+    0x80094006, 0x8009400F, 0x80094015, 0x800706BA, 0x80092012, 0x80092013])
+def test_a_fault_that_passes_gives_the_challenge_back(world, interface,
+                                                      code):
+    world.ca.fault("hresult", hresult=code, invalid=False)
+    world.log.expect(ALARM)
+    world.is_put_off("basic-" + interface)
+    world.challenge_is("issued")
+    world.says(ALARM, "ca-down", "0x%08x" % code)
+
+
+@pytest.mark.parametrize("profile", [
+    "default", "basic-ces", "basic-certsrv", "ntlm-certsrv",
+    "kerberos-certsrv"])
+def test_nobody_listens(world, profile):
+    challenge = world.server.challenge(profile)
+    world.ca.down()
+    world.log.expect(ALARM)
+    world.is_put_off(profile, challenge)
+    world.says(ALARM, "ca-down")
+    world.ca.up()
+    world.issued(profile, challenge)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_another_server_than_the_trusted_one_gets_nothing(world, interface):
+    world.log.expect(ALARM)
+    world.is_put_off("not-trusted-" + interface)
+    world.challenge_is("issued")
+    assert world.ca.state["requests"] == []
+
+
+# ------------------------------------------------------- what cannot be told
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("what", [
+    "500-filed", "html-filed", "empty", "garbage", "endless", "bomb", "cut",
+    "close-filed"])
+def test_what_cannot_be_told_is_pending_and_never_sent_again(world,
+                                                             interface, what):
+    world.ca.fault(what)
+    world.is_pending("basic-" + interface)
+    world.challenge_is("spent")
+    assert len(world.submits()) == 1
+    assert len(world.filed()) == 1
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_no_answer_in_time_is_pending(world, interface):
+    world.ca.fault("hang")
+    world.is_pending("hasty-" + interface)
+    assert len(world.submits()) == 1
+
+
+@pytest.mark.parametrize("what", ["html", "500", "cut", "empty"])
+def test_a_page_instead_of_the_certificate_is_pending(world, what):
+    world.ca.fault(what, step="fetch", times=-1)
+    world.is_pending("basic-certsrv")
+    assert len(world.submits()) == 1
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("what", ["other-key", "other-issuer"])
+def test_a_wrong_certificate_is_not_delivered(world, interface, what):
+    world.ca.fault(what)
+    world.log.allow(ALARM)
+    reply = world.enrol("basic-" + interface)
+    assert not reply.certificates
+    world.challenge_is("spent")
+
+
+# --------------------------------------------------- a KDC that goes and comes
+
+def test_without_a_kdc_the_device_comes_again(make_server, realm, keys):
+    server = make_server(PROFILES, ca="adcs-certsrv", start=False,
+                         environment=environment(realm))
+    server.startup.append("NTLM")
+    prepare(realm)(server.dir)
+    server.start()
+    world = Adcs(server, keys)
+    server.secrets.add(world.ca.secret("password"))
+    world.issued()      # the default profile, by certsrv
+    realm.stop()
+    try:
+        challenge = server.challenge("kerberos-certsrv")
+        world.log.expect(ALARM)
+        world.is_put_off("kerberos-certsrv", challenge)
+        world.says(ALARM, "ca-down")
+        assert len(world.submits()) == 1
+    finally:
+        realm.resume()
+    world.issued("kerberos-certsrv", challenge)
