@@ -86,6 +86,16 @@ def beside(kind, lines, prepare=None, mpm="event", environment=None,
         server.remove()
 
 
+# one process, so that there is one set of connections to look at
+SINGLE = """\
+StartServers 1
+ServerLimit 1
+MinSpareThreads 1
+MaxSpareThreads 32
+ThreadsPerChild 32
+MaxRequestWorkers 32
+"""
+
 # the lines of one outcome
 ISSUED, WAITS, REFUSED, ALARM = "SCEP0100", "SCEP0101", "SCEP0102", "SCEP0104"
 

@@ -12,8 +12,8 @@ from cryptography import x509
 
 import scepclient
 from gateway import make_csr, wait_until
-from other_ca import (ALARM, ISSUED, OtherCa, REFUSED, WAITS, World,
-                      beside, ejbca_afresh, ejbca_secrets)
+from other_ca import (ALARM, ISSUED, OtherCa, REFUSED, SINGLE, WAITS,
+                      World, beside, ejbca_afresh, ejbca_secrets)
 from pki import dns, name
 from pkimessage import BAD_ALG, BAD_REQUEST, PENDING, SUCCESS
 
@@ -46,16 +46,6 @@ CLIENT = """\
     ScepEjbcaClientCertificate ca/tls/gateway.pem ca/tls/gateway.key
 """
 
-# one process, so that there is one set of connections to look at
-SINGLE = """\
-StartServers 1
-ServerLimit 1
-MinSpareThreads 1
-MaxSpareThreads 32
-ThreadsPerChild 32
-MaxRequestWorkers 32
-"""
-
 
 def profile(profile_name, lines=NAMES + CLIENT, verify="", path="",
             ca="IssuingCA"):
@@ -85,7 +75,7 @@ PROFILES = (
     + profile("code", CLIENT + "ScepEjbcaMode preregistered\n",
               "ScepVerify ca\n")
     + profile("unbound", NAMES + CLIENT + "ScepEjbcaAccountBinding off\n")
-    + profile("hasty", NAMES + CLIENT + "ScepEjbcaTimeout 1s\n")
+    + profile("hasty", NAMES + CLIENT + "ScepEjbcaTimeout 2s\n")
     + profile("by-key", NAMES + CLIENT + "ScepEjbcaUsername dev-%{SHA256}\n")
     + profile("by-dns", NAMES + CLIENT
               + "ScepEjbcaUsername host-%{DNS}-scep\n")
