@@ -35,14 +35,16 @@ static void ask(scep_adcs_t *ca, const scep_certsrv_ticket_t *ticket,
                 scep_ca_result_t *result, apr_pool_t *p)
 {
     scep_ca_result_t unclear = { 0 };
+    apr_status_t rv = APR_SUCCESS;
 
-    for (int i = 0; i < ticket->count; i++) {
+    for (int i = 0; i < ticket->count && rv == APR_SUCCESS; i++) {
         scep_ca_result_t one = { 0 };
         scep_http_response_t response;
         scep_certsrv_found_t found = SCEP_CERTSRV_UNCLEAR;
 
-        if (call(ca, scep_certsrv_proto_fetch(ticket->ids[i], p), NULL,
-                 &response, p) == APR_SUCCESS)
+        rv = call(ca, scep_certsrv_proto_fetch(ticket->ids[i], p), NULL,
+                  &response, p);
+        if (rv == APR_SUCCESS)
             found = scep_certsrv_proto_fetched(response.status, response.body,
                                                response.body_len, ticket,
                                                ticket->ids[i], &one, p);

@@ -189,11 +189,14 @@ const char *scep_certsrv_page_value(const scep_certsrv_page_t *page,
 {
     for (int i = 0; i < page->marks->nelts; i++) {
         const mark_t *mark = &APR_ARRAY_IDX(page->marks, i, mark_t);
-        const char *from = strchr(mark->at, DEFINITION);
+        const char *from;
         size_t len;
 
-        if (strcmp(mark->id, id) || !from)
+        if (strcmp(mark->id, id))
             continue;
+        from = strchr(mark->at, DEFINITION);
+        if (!from)
+            break;
         from += 1 + strspn(from + 1, " ");
         len = strcspn(from, "\1\2");
         while (len && from[len - 1] == ' ')

@@ -463,7 +463,7 @@ START_TEST(a_guess_that_ca_does_not_know_decides_nothing)
                               { GET_10, 200,
                                 "<dt id=locDispLabel>x<dd>2 0x80094002", 0 },
                               { 0 } };
-    const answer_t down[] = { { POST, 200, "<p>7 0x800706be", 0 },
+    const answer_t down[] = { { POST, 200, "<p>7 10 0x800706be", 0 },
                               { GET_7, 0, "", 1 },
                               { 0 } };
     scep_ca_result_t result = submit(list);
