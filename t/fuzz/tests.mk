@@ -3,10 +3,10 @@
 
 check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
-	%D%/replay_ejbca %D%/replay_certsrv
+	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces
 TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
-	%D%/replay_ejbca %D%/replay_certsrv
+	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
@@ -20,6 +20,8 @@ TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 %C%_replay_intune_LDADD = libscepcore.la $(JANSSON_LIBS)
 %C%_replay_ejbca_SOURCES = %D%/fuzz_ejbca.c %D%/replay.c %D%/fuzz.h
 %C%_replay_ejbca_LDADD = libscepejbca.la
+%C%_replay_ces_SOURCES = %D%/fuzz_ces.c %D%/replay.c %D%/fuzz.h
+%C%_replay_ces_LDADD = libscepadcs.la
 %C%_replay_certsrv_SOURCES = %D%/fuzz_certsrv.c %D%/replay.c %D%/fuzz.h
 %C%_replay_certsrv_LDADD = libscepadcs.la
 %C%_replay_static_SOURCES = %D%/fuzz_static.c %D%/replay.c %D%/fuzz.h
@@ -38,7 +40,7 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
 FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
 	%D%/fuzz_static %D%/fuzz_webhook %D%/fuzz_ejbca \
-	%D%/fuzz_certsrv
+	%D%/fuzz_certsrv %D%/fuzz_ces
 
 EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
@@ -69,6 +71,10 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_ejbca_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_ejbca_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_ejbca_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
+%C%_fuzz_ces_SOURCES = %D%/fuzz_ces.c %D%/fuzz.h $(libscepadcs_la_SOURCES)
+%C%_fuzz_ces_CFLAGS = $(AM_CFLAGS) $(XML_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_ces_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_ces_LDADD = $(XML_LIBS) $(OPENSSL_LIBS) $(APR_LIBS)
 %C%_fuzz_certsrv_SOURCES = %D%/fuzz_certsrv.c %D%/fuzz.h \
 	ca-connectors/adcs/adcs_decode.c ca-connectors/adcs/certsrv_page.c \
 	ca-connectors/adcs/certsrv_proto.c ca-connectors/adcs/hresult.c

@@ -25,6 +25,15 @@ TESTS += %D%/check_ejbca
 %C%_check_ejbca_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
 %C%_check_ejbca_LDADD = libunit.la libscepejbca.la $(JANSSON_LIBS)
 
+check_PROGRAMS += %D%/check_adcs %D%/check_adcs_names
+TESTS += %D%/check_adcs %D%/check_adcs_names
+%C%_check_adcs_SOURCES = %D%/check_adcs.c
+%C%_check_adcs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(XML_CFLAGS)
+%C%_check_adcs_LDADD = libunit.la libscepadcs.la $(XML_LIBS)
+%C%_check_adcs_names_SOURCES = %D%/check_adcs_names.c
+%C%_check_adcs_names_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_adcs_names_LDADD = libunit.la libscepadcs.la
+
 # certsrv.c over a connection of the test's own, without httpd.
 check_PROGRAMS += %D%/check_certsrv
 TESTS += %D%/check_certsrv
