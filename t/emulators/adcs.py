@@ -14,6 +14,7 @@ port of this program alone:
   PUT    /control/settings   members of adcs_ca.SETTINGS
   POST   /control/faults     {"what": name of FAULTS, "step": "submit",
                              "times": 1, "delay": 0.2, "hresult": N, ...}
+  DELETE /control/faults     all is well again
   POST   /control/release    what is held goes on
   POST   /control/issue      {"id": N}: a pending request
   POST   /control/deny       {"id": N}
@@ -94,6 +95,8 @@ class Emulator:
                 self.faults.append({"step": "submit", "times": 1,
                                     **FAULTS[given.pop("what", "none")],
                                     **given})
+            elif (method, path) == ("DELETE", "/faults"):
+                self.faults.clear()
             elif (method, path) == ("POST", "/release"):
                 self.releases += 1
                 self.released.notify_all()

@@ -75,8 +75,10 @@ def tag(namespace, name):
 
 def serve(call):
     call.begin("submit" if b"/Issue<" in call.body else "poll")
-    if call.method != "POST" or not call.path.endswith("/service.svc/CES"):
+    if not call.path.endswith("/service.svc/CES"):
         return Answer(404, "", "text/html")
+    if call.method != "POST":
+        return Answer(405, "", "text/html")
     if not call.headers.get("Content-Type", "").startswith(
             "application/soap+xml"):
         return Answer(415, "", "text/html")
@@ -171,7 +173,9 @@ def answer(call, envelope):
     if kind != ENROLL + "/QueryTokenStatus":
         raise ValueError("request type " + str(kind))
     number = wanted.findtext(tag(ENROLL, "RequestID"))
-    return describe(call, call.poll(int(number)))
+    # a text by its schema, a number to the CA
+    return describe(call, call.poll(int(number) if number.isdecimal()
+                                    else None))
 
 
 def submit(call, wanted):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 integration_tests = \
 	%D%/test_adcs.py \
+	%D%/test_adcs_calls.py \
+	%D%/test_adcs_config.py \
 	%D%/test_admin.py \
 	%D%/test_admin_access.py \
 	%D%/test_admin_list.py \
@@ -66,3 +68,10 @@ check_PROGRAMS += %D%/ejbca_probe
 %C%_ejbca_probe_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 %C%_ejbca_probe_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_ejbca_probe_LDADD = libscepejbca.la libscephttp.la $(JANSSON_LIBS)
+
+# The same of the connector to ADCS.
+check_PROGRAMS += %D%/adcs_probe
+%C%_adcs_probe_SOURCES = %D%/adcs_probe.c \
+	ca-connectors/adcs/certsrv.c ca-connectors/adcs/ces.c
+%C%_adcs_probe_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+%C%_adcs_probe_LDADD = libscepadcs.la libscephttp.la $(OPENSSL_LIBS)
