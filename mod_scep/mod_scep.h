@@ -188,6 +188,9 @@ typedef struct scep_ca_provider_t {
      * given, so that ScepVerify may name the verifier "ca"; optional.
      */
     int (*checks_challenge)(void *ca);
+
+    /** How long submit takes at the very most; optional: moments. */
+    apr_interval_time_t (*longest)(void *ca);
 } scep_ca_provider_t;
 
 /* ------------------------------------------------------------------ */
@@ -411,6 +414,8 @@ typedef struct scep_verify_request_t {
     /** the CSR's key did not sign the message, or it is a RenewalReq: proof
      * by the signer's certificate alone counts */
     int renewal;
+    /** how long the CA may take, at the very most, before settle follows */
+    apr_interval_time_t ca_longest;
 } scep_verify_request_t;
 
 /** How an enrolment that verify granted has ended. */

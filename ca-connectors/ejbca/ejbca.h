@@ -13,6 +13,10 @@
 #include "../http/http_client.h"
 #include "ejbca_turns.h"
 
+/** Most calls of a submission: the order, a token and a second try, two
+ * searches, and one to spare. */
+#define EJBCA_CALLS_MAX 6
+
 extern module AP_MODULE_DECLARE_DATA scep_ca_ejbca_module;
 
 /** The directives of one <ScepCA>; NULL: not given. */

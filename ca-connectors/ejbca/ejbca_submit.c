@@ -217,14 +217,14 @@ static void order(scep_ejbca_t *ca, const scep_ca_request_t *request,
     const char *body = scep_ejbca_proto_order(&order, p);
     scep_ejbca_turn_t turn;
 
-    /* a call, a token and a second try, two searches */
     if (!body) {
         result->outcome = SCEP_CA_REJECTED;
         result->fail_info = SCEP_FAIL_BAD_REQUEST;
         result->device_fault = 1;
         result->reason = "the challenge is no UTF-8";
     } else if (!scep_ejbca_turns_take(ca->turns, search->username,
-                                      conf->timeout, 6 * conf->timeout,
+                                      conf->timeout,
+                                      EJBCA_CALLS_MAX * conf->timeout,
                                       &turn)) {
         result->outcome = SCEP_CA_UNAVAILABLE;
         result->reason = "another request of the same username is under way";

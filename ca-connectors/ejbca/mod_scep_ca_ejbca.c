@@ -190,6 +190,14 @@ static int checks_challenge(void *cav)
     return ((const scep_ejbca_t *)cav)->conf->preregistered;
 }
 
+/* Waiting for a turn, and what follows. */
+static apr_interval_time_t longest(void *cav)
+{
+    const scep_ejbca_t *ca = cav;
+
+    return (1 + EJBCA_CALLS_MAX) * ca->conf->timeout;
+}
+
 static const scep_ca_provider_t provider = {
     .check = check,
     .child_init = child_init,
@@ -201,6 +209,7 @@ static const scep_ca_provider_t provider = {
     .health = scep_ejbca_health,
     .open = open_turns,
     .checks_challenge = checks_challenge,
+    .longest = longest,
 };
 
 /* ------------------------------------------------------------------ */

@@ -178,6 +178,7 @@ static apr_status_t gather_facts(enrol_t *enrol)
     enrol->who.challenge = enrol->csr->challenge;
     enrol->who.signer = enrol->message->signer;
     enrol->who.now = enrol->now;
+    enrol->who.ca_longest = enrol->profile->ca_longest;
     enrol->who.transaction_id = enrol->message->transaction_id;
     enrol->who.address = enrol->address;
     enrol->who.csr = enrol->csr->der;

@@ -39,7 +39,8 @@ typedef struct scep_enrol_profile_t {
     const char *ca;           /**< name of the CA */
     unsigned int device_from; /**< SCEP_DEVICE_* */
     int renewal; /**< a verifier goes by the signer's certificate */
-    int ca_checks_challenge; /**< it is handed on to the CA */
+    int ca_checks_challenge;        /**< it is handed on to the CA */
+    apr_interval_time_t ca_longest; /**< as in scep_ca_provider_t */
 } scep_enrol_profile_t;
 
 /** What came of it, beside the scep_result_t. */

@@ -219,6 +219,10 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
     profile->enrol.ca_checks_challenge =
         profile->ca->provider->checks_challenge &&
         profile->ca->provider->checks_challenge(profile->ca->data);
+    profile->enrol.ca_longest =
+        profile->ca->provider->longest
+            ? profile->ca->provider->longest(profile->ca->data)
+            : 0;
     default_verifier(profile, pconf);
     rv = check_verifiers(s, conf, profile, pconf);
     if (rv == OK)

@@ -9,6 +9,7 @@
 #include "core/cert.h"
 #include "core/device.h"
 #include "core/enrol.h"
+#include "core/gate.h"
 #include "core/message.h"
 
 /** One <ScepCA connector name>. */
@@ -20,6 +21,7 @@ typedef struct scep_ca_t {
     const scep_ca_provider_t *provider;
     STACK_OF(X509) *chain; /**< ScepCAChain: issuing CA first; or NULL */
     void *data;            /**< the connector's, from its check */
+    scep_gate_t *gate;     /**< NULL: it signs here, or nothing is open yet */
 } scep_ca_t;
 
 /** One certificate of the RA, and where its key is. */

@@ -7,12 +7,15 @@
 #include <http_core.h>
 #include <openssl/rand.h>
 
+#include "gate.h"
 #include "http.h"
 #include "lockout.h"
 #include "metrics.h"
 
 /* Where the outcome table leaves the delay open. */
 #define RETRY_AFTER_DEFAULT 30
+/* What a connector takes that does not say how long it does. */
+#define CALL_TIME apr_time_from_sec(60)
 
 /* What settle needs to find its verifier again. */
 typedef struct grant_t {
@@ -74,9 +77,21 @@ static apr_status_t settle(void *baton, void *token,
 static void submit(void *batonv, const scep_ca_request_t *request,
                    scep_ca_result_t *result, apr_pool_t *p)
 {
-    const scep_ca_t *ca = ((baton_t *)batonv)->profile->ca;
+    const scep_profile_t *profile = ((baton_t *)batonv)->profile;
+    const scep_ca_t *ca = profile->ca;
+    scep_gate_place_t place;
 
+    /* A CA that is slow or hangs must not take every worker with it. */
+    if (ca->gate &&
+        !mod_scep_gate_enter(ca->gate, apr_time_now(),
+                             CALL_TIME + profile->enrol.ca_longest, &place)) {
+        result->outcome = SCEP_CA_UNAVAILABLE;
+        result->reason = "too many requests wait for the CA";
+        return;
+    }
     ca->provider->submit(ca->data, request, result, p);
+    if (ca->gate)
+        scep_gate_leave(ca->gate, &place);
 }
 
 static const char *serial_text(const X509 *cert, apr_pool_t *p)

@@ -10,6 +10,7 @@
 #include "../../ca-connectors/http/http_client.h"
 #include "conf.h"
 #include "counters.h"
+#include "gate.h"
 #include "handler.h"
 #include "jamf.h"
 #include "metrics.h"
@@ -48,9 +49,11 @@ static apr_status_t open_cas(const scep_conf_t *conf, server_rec *s,
     apr_status_t rv = APR_SUCCESS;
 
     for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
-        const scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
+        scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
 
-        if (ca->provider->open)
+        if (!ca->provider->signs_here)
+            rv = mod_scep_gate_create(&ca->gate, pconf);
+        if (rv == APR_SUCCESS && ca->provider->open)
             rv = ca->provider->open(ca->data, s, pconf);
     }
     return rv;

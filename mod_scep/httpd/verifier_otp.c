@@ -8,8 +8,9 @@
 
 #include "providers.h"
 
-/* How long a request may take from the claim to the certificate.  A child
- * that dies in between leaves the challenge locked for so long. */
+/* How long a request may take from the claim to the certificate, beside what
+ * the CA takes.  A child that dies in between leaves the challenge locked for
+ * so long. */
 #define LEASE apr_time_from_sec(60)
 
 #define NO_CHALLENGE "the CSR has no challengePassword"
@@ -81,9 +82,10 @@ static void verify(void *data, const scep_verify_request_t *request,
         return;
     }
     claim = apr_pcalloc(p, sizeof(*claim));
-    outcome = conf->store_provider->claim(conf->store, request->challenge,
-                                          &request->facts, request->now, LEASE,
-                                          claim, p);
+    outcome =
+        conf->store_provider->claim(conf->store, request->challenge,
+                                    &request->facts, request->now,
+                                    LEASE + request->ca_longest, claim, p);
     result->token = claim;
     report(outcome, claim->id, result, p);
 }

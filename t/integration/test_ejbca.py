@@ -629,6 +629,31 @@ def test_64_under_way_leave_workers_for_everybody_else(default_settings):
     assert world.ca.state["connections"] == first
 
 
+def test_a_ca_that_hangs_leaves_half_of_the_workers(world):
+    """Of 32 that SINGLE has."""
+    world.ca.set(unique_key=False)
+    world.ca.fault("hold", times=16)
+    challenges = [world.server.challenge() for _ in range(16)]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        under_way = [
+            pool.submit(world.issued, "default", challenge,
+                        cn="held-%d" % number)
+            for number, challenge in enumerate(challenges)]
+        wait_until(lambda: world.ca.state["held"] == 16)
+        world.log.expect(ALARM)
+        for _ in range(4):
+            world.is_put_off()
+            world.challenge_is("issued")
+            world.says(ALARM, "ca-down", "too many requests wait for the CA")
+        # what is known of another <ScepCA> is not known of this one
+        world.issued("token", cn="other")
+        assert "AES" in world.server.endpoint().caps()
+        world.ca.release()
+        for one in under_way:
+            one.result()
+    world.issued()
+
+
 # ----------------------------------------------------------- starts and ends
 
 def test_a_graceful_restart_drops_no_request(default_settings):

@@ -111,6 +111,7 @@ static void fake_verify(void *baton, const scep_verify_request_t *request,
 {
     (void)p;
     ck_assert_ptr_eq(baton, &world);
+    ck_assert_int_eq(request->ca_longest, profile.ca_longest);
     world.verified++;
     world.renewal = request->renewal;
     world.facts = request->facts;
@@ -513,6 +514,7 @@ START_TEST(the_verifier_learns_how_it_ended)
     scep_enrol_answer_t answer;
 
     profile.ca = "issuing";
+    profile.ca_longest = apr_time_from_sec(120);
     run(&answer);
     ck_assert_ptr_eq(world.end.certificate, answer.certificate);
     ck_assert_str_eq(world.end.ca, "issuing");
