@@ -43,6 +43,21 @@ static const char *missing(const scep_adcs_conf_t *conf)
     return NULL;
 }
 
+/* libcurl reads them when it is too late to say so. */
+static const char *check_files(const scep_adcs_conf_t *conf, apr_pool_t *p)
+{
+    const char *err;
+
+    if (conf->ca_file && (err = scep_http_check_ca_file(conf->ca_file, p)))
+        return apr_pstrcat(p, "ScepAdcsCAFile: ", err, NULL);
+    if (!conf->certificate)
+        return NULL;
+    err = conf->key_uri
+              ? scep_http_check_ca_file(conf->certificate, p)
+              : scep_http_check_certificate(conf->certificate, conf->key, p);
+    return err ? apr_pstrcat(p, "ScepAdcsAuth: ", err, NULL) : NULL;
+}
+
 static const char *make_client(scep_adcs_t *ca, const scep_ca_setup_t *setup)
 {
     static const scep_http_auth_t auth[] = {
@@ -132,6 +147,8 @@ static const char *check(const scep_ca_setup_t *setup, void **cav)
     ca->chain = setup->chain;
     ca->name = setup->name;
     err = missing(conf);
+    if (!err)
+        err = check_files(conf, setup->p);
     if (!err)
         err = make_client(ca, setup);
     if (!err && conf->signer)
