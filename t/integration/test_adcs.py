@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 
 import kerberos
+from gateway import wait_until
 from other_ca import (ALARM, ISSUED, OtherCa, REFUSED, SINGLE, WAITS, World,
                       beside)
 from pki import dns, extension, name, other_name, uri, upn
@@ -146,7 +147,7 @@ def environment(realm):
 @pytest.fixture(scope="module")
 def gateway_before_adcs(realm):
     with beside("adcs-ces", SINGLE + PROFILES, prepare(realm),
-                environment=environment(realm), startup=["NTLM"]) as server:
+                environment=environment(realm), startup=["SCEP0421"]) as server:
         server.secrets.add(OtherCa(server).secret("password"))
         yield server
 
@@ -408,30 +409,58 @@ def test_a_page_instead_of_the_certificate_is_pending(world, what):
     assert len(world.submits()) == 1
 
 
-@pytest.mark.parametrize("interface", BOTH)
-@pytest.mark.parametrize("what", ["other-key", "other-issuer"])
+@pytest.mark.parametrize("interface, what", [
+    (CES, "other-key"), (CES, "other-issuer"), (WEB, "other-issuer")])
 def test_a_wrong_certificate_is_not_delivered(world, interface, what):
     world.ca.fault(what)
-    world.log.allow(ALARM)
-    reply = world.enrol("basic-" + interface)
-    assert not reply.certificates
+    world.log.expect(ALARM)
+    world.fails(BAD_REQUEST, "basic-" + interface)
     world.challenge_is("spent")
+    world.says(ALARM, "ca-bad-certificate")
 
 
-# --------------------------------------------------- a KDC that goes and comes
+def test_a_certificate_of_another_key_is_another_request_of_certsrv(world):
+    """Its pages do not say for sure which number is the request's."""
+    world.ca.fault("other-key")
+    world.is_pending("basic-certsrv")
+    world.says(WAITS, "another key")
+    assert len(world.submits()) == 1
 
-def test_without_a_kdc_the_device_comes_again(make_server, realm, keys):
-    server = make_server(PROFILES, ca="adcs-certsrv", start=False,
-                         environment=environment(realm))
-    server.startup.append("NTLM")
-    prepare(realm)(server.dir)
-    server.start()
-    world = Adcs(server, keys)
-    server.secrets.add(world.ca.secret("password"))
-    world.issued()      # the default profile, by certsrv
+
+# --------------------------------------------------------- servers of their own
+
+@pytest.fixture
+def make_world(make_server, realm, keys):
+    made = []
+
+    def make(kind="adcs-certsrv", mpm="event", lines=PROFILES):
+        server = make_server(lines, mpm, ca=kind, start=False,
+                             environment=environment(realm))
+        server.startup.append("SCEP0421")
+        prepare(realm)(server.dir)
+        server.start()
+        made.append(Adcs(server, keys))
+        server.secrets.add(made[-1].ca.secret("password"))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.ca.release()
+
+
+@pytest.mark.parametrize("mpm", ["prefork", "worker"])
+def test_a_device_enrols_under_every_mpm(make_world, mpm):
+    world = make_world(mpm=mpm)
+    for profile in ("default", "kerberos-ces", "ntlm-certsrv"):
+        world.issued(profile)
+
+
+def test_without_a_kdc_the_device_comes_again(make_world, realm):
+    world = make_world()
+    world.issued()      # by a password, which needs none
     realm.stop()
     try:
-        challenge = server.challenge("kerberos-certsrv")
+        challenge = world.server.challenge("kerberos-certsrv")
         world.log.expect(ALARM)
         world.is_put_off("kerberos-certsrv", challenge)
         world.says(ALARM, "ca-down")
@@ -439,3 +468,53 @@ def test_without_a_kdc_the_device_comes_again(make_server, realm, keys):
     finally:
         realm.resume()
     world.issued("kerberos-certsrv", challenge)
+
+
+def test_with_a_ticket_no_kdc_is_needed(make_world, realm):
+    world = make_world(lines=SINGLE + PROFILES)
+    world.issued("kerberos-ces")
+    realm.stop()
+    try:
+        world.issued("kerberos-ces")
+    finally:
+        realm.resume()
+
+
+def test_a_graceful_restart_drops_no_request(make_world):
+    world = make_world()
+    world.ca.fault("hold", times=3)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        under_way = [
+            pool.submit(world.issued, profile, cn="held-" + profile)
+            for profile in ("default", "kerberos-ces", "ntlm-certsrv")]
+        wait_until(lambda: world.ca.state["held"] == 3)
+        world.server.reload()
+        world.issued("kerberos-certsrv", cn="meanwhile")
+        world.ca.release()
+        for cert in under_way:
+            cert.result()
+    assert len(world.certificates()) == 4
+
+
+def test_32_under_way_leave_workers_for_everybody_else(make_world):
+    world = make_world(lines=SINGLE.replace("32", "64") + PROFILES)
+    world.ca.fault("hold", times=32)
+    challenges = [world.server.challenge() for _ in range(32)]
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        under_way = [pool.submit(world.issued, "default", challenge,
+                                 cn="held-%d" % number)
+                     for number, challenge in enumerate(challenges)]
+        wait_until(lambda: world.ca.state["held"] == 32)
+        for _ in range(20):
+            assert "AES" in world.server.endpoint().caps()
+        world.ca.release()
+        serials = {cert.result().serial_number for cert in under_way}
+    assert len(serials) == 32
+
+
+def test_ntlm_is_warned_of_at_each_start(make_world):
+    world = make_world()
+    warnings = [line for line in world.log.path.read_text().splitlines()
+                if "SCEP0421" in line]
+    assert any("ntlm-certsrv" in line for line in warnings)
+    assert not any("kerberos" in line for line in warnings)
