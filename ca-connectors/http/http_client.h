@@ -27,7 +27,9 @@ typedef enum {
     SCEP_HTTP_AUTH_NEGOTIATE, /**< Kerberos, from the credential cache */
     /** Kerberos by our own call of GSS-API: from a keytab, never anything
      * but Kerberos, and bound to the server's certificate (RFC 5929,
-     * tls-server-end-point), as Extended Protection demands */
+     * tls-server-end-point), as Extended Protection demands.  Where a KDC
+     * says nothing, Kerberos' own patience (half a minute) may come on top of
+     * the time-out for one call at a time; nothing is sent then. */
     SCEP_HTTP_AUTH_KERBEROS,
     SCEP_HTTP_AUTH_NTLM /**< user and secret; over HTTP/1.1 only */
 } scep_http_auth_t;

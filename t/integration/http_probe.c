@@ -9,7 +9,8 @@
  * them a client of its own, counted from 0
  *
  * Lines: "call N URL [BODY]", a call by client N; "all TIMES URL [BODY]", by
- * every client in a thread of its own.  Each call is answered with a line:
+ * every client in a thread of its own; "many N URL [BODY]", by client 0 in N
+ * threads.  Each call is answered with a line:
  * client, status, sent, and the error or the answer's body, between tabs;
  * each line with "done" at its end.
  */
@@ -19,7 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <apr_general.h>
 #include <apr_lib.h>
@@ -28,6 +31,7 @@
 #include "../../ca-connectors/http/http_client.h"
 
 #define CLIENTS_MAX 16
+#define THREADS_MAX 64
 #define LINE_ROOM 8192
 
 typedef struct work_t {
@@ -83,17 +87,20 @@ static void *thread(void *workv)
     return NULL;
 }
 
-static void call_all(int times, const char *url, const char *body)
+/* Thread i makes its calls by client i, or every thread by the first. */
+static void call_together(int count, int times, int same, const char *url,
+                          const char *body)
 {
-    work_t works[CLIENTS_MAX];
-    pthread_t threads[CLIENTS_MAX];
+    work_t works[THREADS_MAX];
+    pthread_t threads[THREADS_MAX];
 
-    for (int i = 0; i < client_count; i++) {
-        works[i] = (work_t){ clients[i], i, times, url, body };
+    for (int i = 0; i < count; i++) {
+        int number = same ? 0 : i;
+        works[i] = (work_t){ clients[number], number, times, url, body };
         if (pthread_create(&threads[i], NULL, thread, &works[i]))
             abort();
     }
-    for (int i = 0; i < client_count; i++)
+    for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
 }
 
@@ -109,7 +116,9 @@ static void obey(char *line)
         return;
     value = atoi(number);
     if (!strcmp(word, "all"))
-        call_all(value, url, body);
+        call_together(client_count, value, 0, url, body);
+    else if (!strcmp(word, "many") && value <= THREADS_MAX)
+        call_together(value, 1, 1, url, body);
     else if (value >= 0 && value < client_count)
         call(&(work_t){ clients[value], value, 1, url, body });
     puts("done");
@@ -175,9 +184,10 @@ int main(int argc, char *argv[])
                                           apr_time_from_sec(20) };
     char line[LINE_ROOM];
     apr_pool_t *p;
-    int i;
+    pid_t child;
+    int i, status = 1;
 
-    if (apr_initialize() || apr_pool_create(&p, NULL) || scep_http_init())
+    if (apr_initialize() || apr_pool_create(&p, NULL))
         return 1;
     signal(SIGPIPE, SIG_IGN);
     for (i = 1; i < argc && set(&settings, argv[i]); i++)
@@ -185,9 +195,16 @@ int main(int argc, char *argv[])
     for (; i < argc && client_count < CLIENTS_MAX; i++)
         if (!add(&settings, argv[i], p))
             return 2;
-    while (fgets(line, sizeof(line), stdin))
-        obey(line);
+    /* As in httpd, another process calls than the one that read the files. */
+    child = fork();
+    if (child) {
+        waitpid(child, &status, 0);
+    } else {
+        status = scep_http_init() != NULL;
+        while (fgets(line, sizeof(line), stdin))
+            obey(line);
+    }
     apr_pool_destroy(p);
     apr_terminate();
-    return 0;
+    return status ? 1 : 0;
 }

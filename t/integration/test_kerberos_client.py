@@ -11,9 +11,11 @@ import http.client
 import json
 import os
 import pathlib
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -114,6 +116,9 @@ class Probe:
 
     def everyone(self, times, url):
         return self.command("all %d %s %s" % (times, url, BODY))
+
+    def many(self, count, url):
+        return self.command("many %d %s %s" % (count, url, BODY))
 
 
 @pytest.fixture
@@ -311,6 +316,50 @@ def test_servers_behind_one_address_show_several_certificates(
     assert all(seen["verdict"] == "BOUND" for seen in epa.seen())
 
 
+@pytest.fixture
+def proxy():
+    """Its port; it lets anybody through to 127.0.0.1."""
+    def pass_on(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve(client):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(4096)
+        asked.append(head)
+        port = int(head.split(b" ")[1].rpartition(b":")[2])
+        server = socket.create_connection(("127.0.0.1", port))
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        threading.Thread(target=pass_on, args=(server, client),
+                         daemon=True).start()
+        pass_on(client, server)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],),
+                                 daemon=True).start()
+
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1], asked
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_token_is_bound_through_a_proxy(probe, epa, keytab, proxy):
+    """Which sees none of it."""
+    port, asked = proxy
+    bound(probe("proxy=http://127.0.0.1:%d" % port,
+                kerberos_of(keytab))(epa.url()))
+    head, = asked
+    assert head.startswith(b"CONNECT localhost:")
+    assert b"Authorization" not in head
+
+
 # -------------------------------------------------------------- connections
 
 def test_connections_are_kept(probe, epa, keytab):
@@ -429,6 +478,49 @@ def test_tickets_outlast_the_kdc(realm, probe, epa, keytab):
     finally:
         realm.resume()
     bound(late(epa.url()))
+
+
+def test_many_share_one_identity(probe, epa, keytab):
+    client = probe(kerberos_of(keytab))
+    calls = client.many(48, epa.url())
+    assert len(calls) == 48
+    for call in calls:
+        bound(call)
+
+
+@contextlib.contextmanager
+def speechless(realm, seconds):
+    """In the KDC's place: takes connections, closes them later."""
+    realm.stop()
+    with socket.create_server(("127.0.0.1", realm.port)) as listener:
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    taken, _ = listener.accept()
+                    threading.Timer(seconds, taken.close).start()
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+    realm.resume()
+
+
+def test_a_kdc_that_says_nothing_holds_up_one_caller(realm, probe, epa,
+                                                     keytab):
+    """Kerberos waits as long as it likes; nobody else need do so."""
+    client = probe("timeout=2", kerberos_of(keytab))
+    with speechless(realm, 6):
+        calls = client.many(8, epa.url())
+        for call in calls:
+            kept(call, "no ticket")
+        late = [call for call in calls if "in time" in call.text]
+        assert len(late) == 7, calls
+        # and for a while it is not asked again
+        start = time.monotonic()
+        kept(client(epa.url()), "no ticket of svc@SCEP.TEST")
+        assert time.monotonic() - start < 5
+    assert not epa.seen()
 
 
 def test_tickets_are_renewed(realm, probe, epa):
