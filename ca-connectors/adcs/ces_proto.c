@@ -245,15 +245,20 @@ static void answered(const xmlNode *body, scep_ca_result_t *result,
     }
 }
 
-/* What a fault says for people, on one line. */
+/* What a fault says for people, on one line, cut between characters. */
 static const char *said(const xmlNode *fault, apr_pool_t *p)
 {
     const char *text = scep_ces_xml_text(
         scep_ces_xml_child(scep_ces_xml_child(fault, CES_NS_SOAP, "Reason"),
                            CES_NS_SOAP, "Text"),
         p);
-    char *line = apr_pstrndup(p, text ? text : "", ERROR_TEXT_MAX);
+    size_t len = text ? strlen(text) : 0;
+    char *line;
 
+    if (len > ERROR_TEXT_MAX)
+        for (len = ERROR_TEXT_MAX; len && (text[len] & 0xc0) == 0x80;)
+            len--;
+    line = apr_pstrndup(p, text ? text : "", len);
     for (char *at = line; *at; at++)
         if (apr_iscntrl(*at))
             *at = ' ';
@@ -307,22 +312,33 @@ static void reject(scep_ca_result_t *result, const char *reason)
     result->reason = reason;
 }
 
-/*
- * Of the service.  "Sender" means that it did not like the envelope, its
- * credentials for one, and did nothing; of any other it is not said how far
- * the request had come.
- */
+/* SOAP 1.2, part 1, 5.4.6: it did not like the envelope, its credentials for
+ * one, and did nothing.  "Receiver" does not say how far it had come. */
+static int is_refusal(const char *code)
+{
+    static const char *const codes[] = { "Sender", "MustUnderstand",
+                                         "VersionMismatch",
+                                         "DataEncodingUnknown" };
+    const char *colon = strrchr(code, ':');
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+        if (!strcmp(colon ? colon + 1 : code, codes[i]))
+            return 1;
+    return 0;
+}
+
+/* Of the service, or through it of the CA. */
 static void faulted(const xmlNode *fault, int polled, scep_ca_result_t *result,
                     apr_pool_t *p)
 {
-    const xmlNode *code = scep_ces_xml_child(fault, CES_NS_SOAP, "Code");
-    const char *value =
-        scep_ces_xml_text(scep_ces_xml_child(code, CES_NS_SOAP, "Value"), p);
-    const char *colon = value ? strrchr(value, ':') : NULL;
+    const char *code = scep_ces_xml_text(
+        scep_ces_xml_child(scep_ces_xml_child(fault, CES_NS_SOAP, "Code"),
+                           CES_NS_SOAP, "Value"),
+        p);
 
     if (detailed(fault, polled, result, p))
         return;
-    if (!polled && value && !strcmp(colon ? colon + 1 : value, "Sender"))
+    if (!polled && code && is_refusal(code))
         reject(result,
                apr_pstrcat(p,
                            "the enrolment web service refuses the gateway's "

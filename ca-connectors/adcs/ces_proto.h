@@ -36,6 +36,7 @@ const char *scep_ces_proto_order(const scep_ces_order_t *order, apr_pool_t *p);
 
 /**
  * Says what an answer means.
+ * @param body  has a NUL at body[len]
  * @param polled  the handle that was asked for, or NULL: the answer is one to
  *                a request.  What says nothing of a request that was asked
  *                for leaves it PENDING

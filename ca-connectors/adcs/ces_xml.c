@@ -12,7 +12,7 @@
 
 #define OPTIONS                                                               \
     (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |              \
-     XML_PARSE_NOCDATA)
+     XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC)
 
 /* SOAP 1.2, part 1, 5: a message has no document type. */
 static void refuse_doctype(void *parser, const xmlChar *name,
@@ -27,9 +27,14 @@ static void refuse_doctype(void *parser, const xmlChar *name,
 
 xmlDoc *scep_ces_xml_parse(const char *text, apr_size_t len)
 {
-    xmlParserCtxt *parser = len <= INT_MAX ? xmlNewParserCtxt() : NULL;
+    xmlParserCtxt *parser;
     xmlDoc *doc = NULL;
 
+    /* of what it has to convert libxml2 complains on stderr */
+    if (len > INT_MAX || strlen(text) != len ||
+        !xmlCheckUTF8((const unsigned char *)text))
+        return NULL;
+    parser = xmlNewParserCtxt();
     if (!parser)
         return NULL;
     parser->sax->internalSubset = refuse_doctype;

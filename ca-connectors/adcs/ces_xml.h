@@ -1,8 +1,8 @@
 /* ces_xml.h - XML from the enrolment web service
  * SPDX-License-Identifier: Apache-2.0
  *
- * Read by libxml2 without a document type, so without entities, and without
- * fetching anything.
+ * Read by libxml2 without a document type, so without entities, without
+ * fetching anything, and in UTF-8 alone.
  */
 #ifndef SCEP_CES_XML_H
 #define SCEP_CES_XML_H
@@ -18,7 +18,11 @@
     "http://docs.oasis-open.org/wss/2004/01/"                                 \
     "oasis-200401-wss-wssecurity-secext-1.0.xsd"
 
-/** @return a document for xmlFreeDoc(), or NULL: none that we read */
+/**
+ * Parses.
+ * @param text  has a NUL at text[len]
+ * @return a document for xmlFreeDoc(), or NULL: none that we read
+ */
 xmlDoc *scep_ces_xml_parse(const char *text, apr_size_t len);
 
 /** The SOAP envelope, or NULL, as where doc is. */

@@ -432,6 +432,41 @@ START_TEST(a_document_type_is_refused)
 }
 END_TEST
 
+START_TEST(only_utf_8_is_read)
+{
+    const char *body = response("Ausgestellt", token(cert_text), "61");
+    const char *latin = response("b\xe4r", token(cert_text), "61");
+    scep_ca_result_t result = { 0 };
+    char *split = apr_pstrdup(pool, body);
+
+    body =
+        apr_pstrcat(pool,
+                    "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"UTF-16\"?>",
+                    body, NULL);
+    ck_assert_int_eq(answer(200, body, NULL).outcome, SCEP_CA_ISSUED);
+    ck_assert_int_eq(answer(200, latin, NULL).outcome, SCEP_CA_UNKNOWN);
+    split[20] = '\0';
+    scep_ces_proto_answered(200, split, strlen(latin), NULL, &result, pool);
+    ck_assert_int_eq(result.outcome, SCEP_CA_UNKNOWN);
+}
+END_TEST
+
+START_TEST(a_long_text_is_cut_between_characters)
+{
+    char words[2 * 400 + 1];
+    const char *body, *end;
+
+    for (int i = 0; i < 800; i += 2)
+        memcpy(words + i, "\xc3\xa4", 2);
+    words[800] = '\0';
+    body = envelope(apr_pstrcat(pool, "<s:Fault><s:Reason><s:Text>x", words,
+                                "</s:Text></s:Reason></s:Fault>", NULL));
+    end = answer(500, body, NULL).reason;
+    ck_assert_int_lt(strlen(end), 400);
+    ck_assert(scep_ces_proto_is_text(end));
+}
+END_TEST
+
 START_TEST(an_answer_that_was_cut_off_is_unknown)
 {
     const char *body = response("", token(cert_text), "61");
@@ -439,7 +474,8 @@ START_TEST(an_answer_that_was_cut_off_is_unknown)
     for (size_t len = 0; len < strlen(body); len += 7) {
         scep_ca_result_t result = { 0 };
 
-        scep_ces_proto_answered(200, body, len, NULL, &result, pool);
+        scep_ces_proto_answered(200, apr_pstrmemdup(pool, body, len), len,
+                                NULL, &result, pool);
         ck_assert_int_eq(result.outcome, SCEP_CA_UNKNOWN);
     }
 }
@@ -523,9 +559,11 @@ START_TEST(a_number_that_is_none_is_a_fault_of_the_service)
 }
 END_TEST
 
-START_TEST(a_fault_of_the_sender_is_ours)
+START_TEST(what_the_service_does_not_take_is_our_fault)
 {
-    scep_ca_result_t result = answer(500, fault("s:Sender", ""), NULL);
+    static const char *const codes[] = { "s:Sender", "env:MustUnderstand",
+                                         "Sender", "s:VersionMismatch" };
+    scep_ca_result_t result = answer(500, fault(codes[_i], ""), NULL);
 
     ck_assert_int_eq(result.outcome, SCEP_CA_REJECTED);
     ck_assert_int_eq(result.device_fault, 0);
@@ -727,6 +765,8 @@ static void add_answers(Suite *suite)
     tcase_add_loop_test(answers, what_is_no_answer_is_unknown, 0,
                         LENGTH(nonsense));
     tcase_add_test(answers, a_document_type_is_refused);
+    tcase_add_test(answers, only_utf_8_is_read);
+    tcase_add_test(answers, a_long_text_is_cut_between_characters);
     tcase_add_test(answers, an_answer_that_was_cut_off_is_unknown);
     tcase_add_test(answers, the_same_status_with_the_other_content_is_unknown);
     suite_add_tcase(suite, answers);
@@ -743,7 +783,8 @@ static void add_faults(Suite *suite)
     tcase_add_test(faults, what_passes_but_is_denied_wants_a_new_request);
     tcase_add_loop_test(faults,
                         a_number_that_is_none_is_a_fault_of_the_service, 0, 6);
-    tcase_add_test(faults, a_fault_of_the_sender_is_ours);
+    tcase_add_loop_test(faults, what_the_service_does_not_take_is_our_fault, 0,
+                        4);
     tcase_add_test(faults,
                    a_fault_of_the_service_does_not_say_how_far_it_came);
     tcase_add_loop_test(faults, without_the_service_the_status_tells, 0,
