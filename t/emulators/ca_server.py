@@ -317,8 +317,8 @@ class Adcs(CaServer):
             "LAB:%s:%s\n" % (self.ACCOUNT, password))
 
     def programs(self):
-        return [("adcs", [sys.executable, str(HERE / "adcs.py"), str(self.dir)],
-                 self.ports["backend"])]
+        return [("adcs", [sys.executable, str(HERE / "adcs.py"),
+                          str(self.dir)], self.ports["backend"])]
 
     def environment(self):
         return {"KRB5_KTNAME": "FILE:" + self.ports["keytab"],

@@ -147,7 +147,8 @@ def environment(realm):
 @pytest.fixture(scope="module")
 def gateway_before_adcs(realm):
     with beside("adcs-ces", SINGLE + PROFILES, prepare(realm),
-                environment=environment(realm), startup=["SCEP0421"]) as server:
+                environment=environment(realm),
+                startup=["SCEP0421"]) as server:
         server.secrets.add(OtherCa(server).secret("password"))
         yield server
 
@@ -427,7 +428,7 @@ def test_a_certificate_of_another_key_is_another_request_of_certsrv(world):
     assert len(world.submits()) == 1
 
 
-# --------------------------------------------------------- servers of their own
+# ---------------------------------------------------- servers of their own
 
 @pytest.fixture
 def make_world(make_server, realm, keys):

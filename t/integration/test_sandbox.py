@@ -283,6 +283,16 @@ def test_another_ca_is_started_and_ended_with_it(ca_box):
     assert ca_box.processes("ca") == []
 
 
+@pytest.mark.parametrize("kind", ["adcs-ces", "adcs-certsrv"])
+def test_adcs_is_started_and_ended_with_it(ca_box, kind):
+    told = ca_box.start("--ca", kind)
+    assert scepclient.request(told["CA_CONTROL"]).status == 200
+    again = values(ca_box.run("restart"))
+    assert again["CA_URL"] == told["CA_URL"]
+    ca_box.run("stop")
+    assert ca_box.processes("ca") == []
+
+
 def test_another_ca_keeps_its_ports_and_what_it_knows(ca_box):
     told = ca_box.start("--ca", "ejbca")
     answer = scepclient.request(
