@@ -66,7 +66,8 @@ FAULTS = {
 class Emulator:
     def __init__(self, place):
         options = json.loads((place / "place.json").read_text())
-        self.base = "https://127.0.0.1:%d" % options["https"]
+        self.bases = ["https://127.0.0.1:%d" % options[port]
+                      for port in ("https", "bound")]
         self.authority = Authority(pathlib.Path(options["pki"]),
                                    place / "tls")
         self.password = (place / "secrets/password").read_text().strip()
@@ -77,6 +78,7 @@ class Emulator:
         self.faults = []
         self.seen = []
         self.connections = set()
+        self.verdicts = []
         self.san_attributes = 0
 
     # -------------------------------------------------------------- control
@@ -105,7 +107,8 @@ class Emulator:
             elif (method, path) == ("POST", "/deny"):
                 self.authority.deny(given["id"])
             elif (method, path) == ("DELETE", ""):
-                for known in (self.seen, self.connections, self.faults):
+                for known in (self.seen, self.connections, self.faults,
+                              self.verdicts):
                     known.clear()
                 self.san_attributes = 0
                 self.authority.forget()
@@ -119,6 +122,7 @@ class Emulator:
             "requests": self.seen, "held": self.held,
             "connections": len(self.connections),
             "san_attributes": self.san_attributes,
+            "verdicts": self.verdicts,
             "filed": [{**one, "csr": None, "cert": None,
                        "serial": one["cert"] and "%x"
                        % one["cert"].serial_number}
@@ -229,7 +233,11 @@ def main():
     place = pathlib.Path(sys.argv[1])
     options = json.loads((place / "place.json").read_text())
     server = Server(("127.0.0.1", options["backend"]), Handler)
-    server.emulator = Emulator(place)
+    server.emulator = emulator = Emulator(place)
+    if options["keytab"]:
+        import adcs_epa
+        emulator.verdicts = adcs_epa.start(emulator, place, options["bound"],
+                                           options["keytab"])
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 

@@ -142,7 +142,7 @@ def check_header(call, envelope):
     message = envelope.findtext(".//" + tag(ADDRESSING, "MessageID"))
     if action != ENROLL + "/RST/wstep":
         raise ValueError("action " + str(action))
-    if to != call.emulator.base + call.path:
+    if to not in [base + call.path for base in call.emulator.bases]:
         raise ValueError("to %s at %s" % (to, call.path))
     uuid.UUID(message.removeprefix("urn:uuid:"))
 
@@ -205,7 +205,7 @@ def describe(call, request):
              if done else
              "<SecurityTokenReference xmlns=\"%s\"><Reference URI=\"%s\"/>"
              "</SecurityTokenReference>"
-             % (WSSE, escape(call.emulator.base + call.path)))
+             % (WSSE, escape(call.emulator.bases[0] + call.path)))
     certs = [request["cert"]] if done else []
     return ANSWER.format(
         language=language, words=issued if done else taken, token=token,

@@ -282,16 +282,18 @@ class Adcs(CaServer):
     authentication at a path of its own.
 
     With SANDBOX_KEYTAB, a file with the key of HTTP/127.0.0.1, there are
-    Kerberos and NTLM too; KRB5_CONFIG says of which realm."""
+    Kerberos and NTLM too, and a port with Extended Protection; KRB5_CONFIG
+    says of which realm."""
 
     connector = "adcs"
     BASIC = ("auth_basic", "authn_file", "authz_user", "proxy", "proxy_http")
     ACCOUNT = "svc-scep"
     CES = "Sandbox Issuing CA_CES_"
 
-    def make(self, *words):
+    def make(self, free_port, make_certificate):
         self.ports["keytab"] = os.environ.get("SANDBOX_KEYTAB", "")
-        super().make(*words)
+        self.ports["bound"] = free_port(self.ports.get("bound"))
+        super().make(free_port, make_certificate)
 
     @property
     def modules(self):
@@ -354,12 +356,15 @@ class Adcs(CaServer):
 
     def values(self):
         base = "https://127.0.0.1:%d" % self.ports["https"]
-        return {
+        told = {
             "CA_URL": base + self.path,
             "CA_BASE": base,
             "CA_CONTROL": "http://127.0.0.1:%d/control"
             % self.ports["backend"],
         }
+        if self.ports["keytab"]:
+            told["CA_BOUND"] = "https://127.0.0.1:%d" % self.ports["bound"]
+        return told
 
     def gateway(self):
         return """\

@@ -27,7 +27,7 @@ PASSWORD = "LAB\\svc-scep file:ca/secrets/password"
 CA = """\
 <ScepCA adcs {name}>
     ScepCAChain pki/ca.pem
-    ScepAdcsURL ${{SANDBOX_CA_BASE}}{path}
+    ScepAdcsURL ${{SANDBOX_CA_{server}}}{path}
     ScepAdcsInterface {interface}
     ScepAdcsTemplate {template}
     ScepAdcsAuth {auth}
@@ -60,9 +60,9 @@ def path_of(interface, way):
 
 def profile(profile_name, interface, way="basic", words=PASSWORD, lines="",
             template="ScepDevice", trusted="ca/tls/management.pem",
-            path=None):
+            path=None, server="BASE"):
     return CA.format(
-        name=profile_name, interface=interface, auth="%s %s" % (way, words),
+        name=profile_name, server=server, interface=interface, auth="%s %s" % (way, words),
         path=path or path_of(interface, way), lines=lines, template=template,
         trusted=trusted)
 
@@ -83,6 +83,7 @@ PROFILES = (
     + profile("usernametoken-ces", CES, "usernametoken")
     + both("basic")
     + both("kerberos", "kerberos", KERBEROS)
+    + both("bound", "kerberos", KERBEROS, server="BOUND")
     + both("ntlm", "ntlm", lines=NTLM)
     + both("certificate", "certificate", CERTIFICATE)
     + both("stranger", "certificate", "ca/tls/stranger.pem "
@@ -99,7 +100,7 @@ PROFILES = (
               "LAB\\svc-scep file:wrong-password")
     + both("not-trusted", trusted="pki/ca.pem")
     + both("no-path", path="/nowhere")
-    + both("hasty", lines="    ScepAdcsTimeout 1s\n")
+    + both("hasty", lines="    ScepAdcsTimeout 2s\n")
     + both("allow", lines="    ScepAdcsMicrosoftNames allow\n"))
 
 
@@ -193,6 +194,17 @@ def test_a_device_enrols(world, profile, scheme):
     assert filed["account"] == ("gateway" if not scheme else ACCOUNT)
     assert filed["agent"] is None
     assert int(filed["serial"], 16) == cert.serial_number
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_a_device_enrols_where_extended_protection_is_required(world,
+                                                               interface):
+    for _ in range(3):
+        world.issued("bound-" + interface)
+    assert {one["user"] for one in world.submits()} == {
+        "%s@%s" % (ACCOUNT, kerberos.REALM)}
+    assert "BOUND" in world.ca.state["verdicts"]
+    assert set(world.ca.state["verdicts"]) <= {"BOUND", "NO_TOKEN"}
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])

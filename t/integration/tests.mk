@@ -41,6 +41,7 @@ integration_tests = \
 EXTRA_DIST += $(integration_tests) \
 	t/emulators/adcs.py t/emulators/adcs_ca.py \
 	t/emulators/adcs_certsrv.py t/emulators/adcs_ces.py \
+	t/emulators/adcs_epa.py \
 	t/emulators/ca_server.py t/emulators/ejbca.py \
 	t/emulators/ejbca_ca.py t/emulators/epa.py t/emulators/intune.py \
 	t/emulators/webhook.py \
