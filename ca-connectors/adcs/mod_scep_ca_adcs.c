@@ -13,6 +13,7 @@
 
 #include "adcs_cms.h"
 #include "adcs_names.h"
+#include "certsrv_page.h"
 #include "ces_proto.h"
 
 #define TIMEOUT_DEFAULT apr_time_from_sec(30)
@@ -258,6 +259,16 @@ static apr_status_t health(void *cav, const char **text, apr_pool_t *p)
     return rv;
 }
 
+/* Web enrolment is asked for the certificate in calls of their own. */
+static apr_interval_time_t longest(void *cav)
+{
+    const scep_adcs_conf_t *conf = ((const scep_adcs_t *)cav)->conf;
+    int calls =
+        conf->interface == SCEP_ADCS_CERTSRV ? 1 + SCEP_CERTSRV_IDS_MAX : 1;
+
+    return calls * conf->timeout;
+}
+
 static const scep_ca_provider_t provider = {
     .check = check,
     .submit = submit,
@@ -265,6 +276,7 @@ static const scep_ca_provider_t provider = {
     .ca_chain = ca_chain,
     .health = health,
     .open = warn_of_ntlm,
+    .longest = longest,
 };
 
 /* ------------------------------------------------------------------ */
