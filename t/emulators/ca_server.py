@@ -56,7 +56,8 @@ ErrorLog error.log
 LogLevel warn
 LogFormat "%h:%{{remote}}p %k %u \\"%r\\" %>s %b %DUus" ca
 StartServers 2
-KeepAliveTimeout 60
+MaxSpareThreads 400
+KeepAliveTimeout 600
 MaxKeepAliveRequests 0
 TypesConfig /dev/null
 SSLSessionCache none

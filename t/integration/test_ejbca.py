@@ -76,6 +76,8 @@ PROFILES = (
               "ScepVerify ca\n")
     + profile("unbound", NAMES + CLIENT + "ScepEjbcaAccountBinding off\n")
     + profile("hasty", NAMES + CLIENT + "ScepEjbcaTimeout 2s\n")
+    # waits for as long as a test under Valgrind takes
+    + profile("patient", NAMES + CLIENT + "ScepEjbcaTimeout 10min\n")
     + profile("by-key", NAMES + CLIENT + "ScepEjbcaUsername dev-%{SHA256}\n")
     + profile("by-dns", NAMES + CLIENT
               + "ScepEjbcaUsername host-%{DNS}-scep\n")
@@ -604,10 +606,10 @@ def test_64_under_way_leave_workers_for_everybody_else(default_settings):
     world = default_settings
     world.ca.set(unique_key=False)
     world.ca.fault("hold", times=64)
-    challenges = [world.server.challenge() for _ in range(64)]
+    challenges = [world.server.challenge("patient") for _ in range(64)]
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         under_way = [
-            pool.submit(world.issued, "default", challenge,
+            pool.submit(world.issued, "patient", challenge,
                         cn="held-%d" % number)
             for number, challenge in enumerate(challenges)]
         wait_until(lambda: world.ca.state["held"] == 64)
@@ -625,24 +627,26 @@ def test_64_under_way_leave_workers_for_everybody_else(default_settings):
     first = world.ca.state["connections"]
     assert first <= 64
     for number in range(10):
-        world.issued(cn="later-%d" % number)
-    assert world.ca.state["connections"] == first
+        world.issued("patient", cn="later-%d" % number)
+    # a child that had none of the 64 makes its own
+    assert world.ca.state["connections"] <= \
+        first + len(world.server.children())
 
 
 def test_a_ca_that_hangs_leaves_half_of_the_workers(world):
     """Of 32 that SINGLE has."""
     world.ca.set(unique_key=False)
     world.ca.fault("hold", times=16)
-    challenges = [world.server.challenge() for _ in range(16)]
+    challenges = [world.server.challenge("patient") for _ in range(16)]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         under_way = [
-            pool.submit(world.issued, "default", challenge,
+            pool.submit(world.issued, "patient", challenge,
                         cn="held-%d" % number)
             for number, challenge in enumerate(challenges)]
         wait_until(lambda: world.ca.state["held"] == 16)
         world.log.expect(ALARM)
         for _ in range(4):
-            world.is_put_off()
+            world.is_put_off("patient")
             world.challenge_is("issued")
             world.says(ALARM, "ca-down", "too many requests wait for the CA")
         # what is known of another <ScepCA> is not known of this one
