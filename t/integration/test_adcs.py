@@ -62,7 +62,8 @@ def profile(profile_name, interface, way="basic", words=PASSWORD, lines="",
             template="ScepDevice", trusted="ca/tls/management.pem",
             path=None, server="BASE"):
     return CA.format(
-        name=profile_name, server=server, interface=interface, auth="%s %s" % (way, words),
+        name=profile_name, server=server, interface=interface,
+        auth="%s %s" % (way, words),
         path=path or path_of(interface, way), lines=lines, template=template,
         trusted=trusted)
 

@@ -79,10 +79,11 @@ def make_live():
     """make_live(module, "<ScepCA ...>", ra, verify): a server before it."""
     started = []
 
-    def make(module, ca, ra, verify="", name="live"):
+    def make(module, ca, ra, verify="", name="live", startup=()):
         server = gateway.Sandbox("event", PROFILE.format(
             module=module, build=gateway.BUILD, ca=ca, ra=ra, name=name,
             verify=verify))
+        server.startup += startup
         started.append(server)
         server.start()
         return Live(server, name)

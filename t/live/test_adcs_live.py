@@ -38,11 +38,8 @@ def configuration(template, *lines):
 @pytest.fixture
 def make(make_live):
     def make(template, *lines):
-        live = make_live("scep_ca_adcs", configuration(template, *lines),
-                         ADCS.path("RA"))
-        if ADCS.get("AUTH") == "ntlm":
-            live.server.log.allow("NTLM")
-        return live
+        return make_live("scep_ca_adcs", configuration(template, *lines),
+                         ADCS.path("RA"), startup=["SCEP0421"])
     return make
 
 
