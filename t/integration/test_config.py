@@ -638,8 +638,10 @@ def test_examples_are_parsed(config, path, tmp_path):
         target.parent.mkdir(exist_ok=True)
         shutil.copy(config.pki / source, target)
     (config.dir / "scep" / "operators").write_text("")
-    (config.dir / "scep" / "jamf.secret").write_text("secret\n")
-    (config.dir / "scep" / "jamf.secret").chmod(0o600)
+    for stem in ("intune", "jamf"):
+        secret = config.dir / "scep" / (stem + ".secret")
+        secret.write_text("secret\n")
+        secret.chmod(0o600)
     for module in ("ssl",):
         if module in modules:
             loads += config.httpd.load("socache_shmcb")
