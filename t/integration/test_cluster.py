@@ -292,7 +292,8 @@ def test_it_starts_without_the_database_and_needs_no_restart(cluster):
     cluster.postgres.start()
     stores.back(node)
     assert node.tries(node.challenge()) == SUCCESS
-    wait_until(lambda: "SCEP0231" in node.log.raw())
+    # each child says it when it next asks the database
+    wait_until(lambda: node.asked() == 201 and "SCEP0231" in node.log.raw())
 
 
 def test_a_new_node_of_an_old_cluster_sees_everything(cluster):
