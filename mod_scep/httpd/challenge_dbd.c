@@ -71,8 +71,9 @@ static apr_status_t dbd_issue(void *storev, const scep_challenge_spec_t *spec,
     if (rv == APR_SUCCESS && changed == 0) {
         /* there before, or put there by a first try whose answer was lost */
         rv = find(store, SCEP_SQL_GET, args[0], spec->created, &row, p);
-        if (rv != APR_SUCCESS || strcmp(row.token, token))
-            return APR_EEXIST;
+        if (rv == APR_NOTFOUND ||
+            (rv == APR_SUCCESS && strcmp(row.token, token)))
+            rv = APR_EEXIST;
     }
     if (rv == APR_SUCCESS)
         apr_cpystrn(id, args[0], SCEP_CHALLENGE_ID_SIZE);

@@ -12,7 +12,6 @@ typedef struct scep_challenge_dbd_t {
     const char *key_file; /**< as configured */
     unsigned char key[SCEP_TABLE_KEY_LEN];
     const char *key_id;
-    int pgsql;
     int bounded; /**< there is a limit to connecting */
     scep_database_setup_t setup;
     scep_database_t *database;

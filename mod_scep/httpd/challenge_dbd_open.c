@@ -40,7 +40,8 @@ static apr_array_header_t *make_tables(scep_challenge_dbd_t *store,
                                        scep_session_t *session, apr_pool_t *p)
 {
     apr_array_header_t *texts =
-        mod_scep_sql_tables(store->prefix, store->pgsql, store->key_id, p);
+        mod_scep_sql_tables(store->prefix, store->setup.pgsql, store->key_id,
+                            p);
     apr_array_header_t *rows = read_meta(store, session, p);
 
     for (int turn = 1; !rows && turn <= TABLES_TRIES; turn++) {
@@ -102,7 +103,7 @@ static apr_status_t look(void *storev, scep_session_t *session, apr_pool_t *p)
     scep_challenge_dbd_t *store = storev;
     apr_array_header_t *rows;
 
-    if (!store->pgsql) {
+    if (!store->setup.pgsql) {
         /* Readers do not wait for the writer then; who writes waits a
          * little, before the driver does.  Both give rows. */
         mod_scep_session_select(session, "PRAGMA busy_timeout = 200", p);
@@ -161,7 +162,7 @@ const char *mod_scep_challenge_dbd_create(void **storev, const char *name,
         return "a name in dbd:NAME(KEYFILE) is of small letters, digits and "
                "'_', 32 at most, the first no digit";
     }
-    err = mod_scep_database_check(&store->pgsql, &store->bounded, pconf);
+    err = mod_scep_database_check(&store->setup.pgsql, &store->bounded, pconf);
     if (!err)
         err = check_key_file(args, pconf);
     if (err)
@@ -171,7 +172,7 @@ const char *mod_scep_challenge_dbd_create(void **storev, const char *name,
     statements = apr_pcalloc(pconf, sizeof(*statements) * SCEP_SQL_STATEMENTS);
     for (int i = 0; i < SCEP_SQL_STATEMENTS; i++) {
         statements[i] = mod_scep_sql_statement((scep_sql_statement_t)i, name,
-                                               store->pgsql, pconf);
+                                               store->setup.pgsql, pconf);
     }
     store->setup.statements = statements;
     store->setup.count = SCEP_SQL_STATEMENTS;

@@ -92,13 +92,17 @@ scep_database_t *mod_scep_database_create(const scep_database_setup_t *setup,
 apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s,
                                     apr_pool_t *pconf)
 {
-    return mod_scep_guard_start(database->guard, s, pconf);
+    return database->setup->pgsql
+               ? mod_scep_guard_start(database->guard, s, pconf)
+               : APR_SUCCESS;
 }
 
 apr_status_t mod_scep_database_child_init(scep_database_t *database,
                                           server_rec *s, apr_pool_t *p)
 {
-    return mod_scep_guard_child_init(database->guard, s, p);
+    return database->setup->pgsql
+               ? mod_scep_guard_child_init(database->guard, s, p)
+               : APR_SUCCESS;
 }
 
 /* ------------------------------------------------------------------ */

@@ -25,6 +25,7 @@ typedef struct scep_session_t scep_session_t;
 typedef struct scep_database_setup_t {
     const char *const *statements; /**< in the form of apr_dbd_prepare() */
     int count;                     /**< of them */
+    int pgsql;                     /**< PostgreSQL; else SQLite */
     /**
      * Looks at a new connection before a statement is prepared on it; logs
      * what is wrong.
@@ -45,7 +46,7 @@ const char *mod_scep_database_check(int *pgsql, int *bounded, apr_pool_t *p);
 scep_database_t *mod_scep_database_create(const scep_database_setup_t *setup,
                                           apr_pool_t *pconf);
 
-/** In the parent: has mod_watchdog look after hanging statements. */
+/** In the parent: has mod_watchdog cut statements that hang. */
 apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s,
                                     apr_pool_t *pconf);
 apr_status_t mod_scep_database_child_init(scep_database_t *database,

@@ -6,10 +6,11 @@
 #include <apr_dso.h>
 #include <apr_optional.h>
 #include <apr_thread_mutex.h>
+#include <http_main.h>
 #include <mod_watchdog.h>
 
-#include <sys/socket.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WATCHDOG_NAME "_mod_scep_database_"
@@ -20,9 +21,9 @@
 typedef int (*socket_fn_t)(const void *connection);
 
 struct scep_guard_t {
-    apr_thread_mutex_t *lock; /**< NULL: not in a child */
+    apr_thread_mutex_t *lock; /**< NULL: not in a child of PostgreSQL's */
     scep_watch_t *running;
-    socket_fn_t socket; /**< PQsocket; NULL: no PostgreSQL */
+    socket_fn_t socket; /**< PQsocket */
 };
 
 scep_guard_t *mod_scep_guard_create(apr_pool_t *pconf)
@@ -34,15 +35,25 @@ static apr_status_t tick(int state, void *guardv, apr_pool_t *p)
 {
     scep_guard_t *guard = guardv;
     apr_time_t limit = apr_time_now() - LIMIT;
+    int cut = 0;
 
     (void)p;
     if (state != AP_WATCHDOG_STATE_RUNNING || !guard->lock)
         return APR_SUCCESS;
     apr_thread_mutex_lock(guard->lock);
-    for (scep_watch_t *watch = guard->running; watch; watch = watch->next)
-        if (watch->fd >= 0 && watch->since < limit)
-            shutdown(watch->fd, SHUT_RDWR);
+    for (scep_watch_t *watch = guard->running; watch; watch = watch->next) {
+        if (watch->fd < 0 || watch->since > limit)
+            continue;
+        shutdown(watch->fd, SHUT_RDWR);
+        cut++;
+    }
     apr_thread_mutex_unlock(guard->lock);
+    if (cut) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
+                     SCEPLOGNO(0236) "the database has not answered for %d "
+                                     "seconds: cut %d connection(s)",
+                     (int)apr_time_sec(LIMIT), cut);
+    }
     return APR_SUCCESS;
 }
 
@@ -75,12 +86,18 @@ apr_status_t mod_scep_guard_child_init(scep_guard_t *guard, server_rec *s,
     apr_dso_handle_t *library;
     apr_dso_handle_sym_t found;
 
-    (void)s;
-    /* The driver has loaded it where the database is PostgreSQL; the driver
-     * itself does not tell the socket. */
-    if (apr_dso_load(&library, "libpq.so.5", p) == APR_SUCCESS &&
-        apr_dso_sym(&found, library, "PQsocket") == APR_SUCCESS)
+    apr_status_t rv = apr_dso_load(&library, "libpq.so.5", p);
+
+    /* It is loaded already, by the driver, which does not tell the socket. */
+    if (rv == APR_SUCCESS)
+        rv = apr_dso_sym(&found, library, "PQsocket");
+    if (rv == APR_SUCCESS) {
         memcpy(&guard->socket, &found, sizeof(found));
+    } else {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                     SCEPLOGNO(0237) "no libpq.so.5: a statement that hangs "
+                                     "cannot be cut off");
+    }
     return apr_thread_mutex_create(&guard->lock, APR_THREAD_MUTEX_DEFAULT, p);
 }
 
@@ -91,7 +108,7 @@ void mod_scep_guard_enter(scep_guard_t *guard, scep_watch_t *watch,
     watch->since = apr_time_now();
     /* A duplicate: the library may close its own, and the number may be
      * somebody else's before this watch has ended. */
-    if (guard->socket && !strcmp(apr_dbd_name(driver), "pgsql")) {
+    if (guard->socket) {
         int fd = guard->socket(apr_dbd_native_handle(driver, handle));
 
         watch->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);

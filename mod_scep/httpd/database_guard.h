@@ -19,7 +19,7 @@ typedef struct scep_guard_t scep_guard_t;
 typedef struct scep_watch_t {
     struct scep_watch_t *next;
     apr_time_t since;
-    int fd; /**< -1: not of PostgreSQL */
+    int fd; /**< -1: it cannot be cut */
 } scep_watch_t;
 
 scep_guard_t *mod_scep_guard_create(apr_pool_t *pconf);

@@ -80,7 +80,7 @@ static const char *check(const scep_verifier_setup_t *setup, void **data)
 static apr_status_t open_intune(void *data, server_rec *s, apr_pool_t *pconf)
 {
     scep_intune_t *intune = data;
-    apr_status_t rv = mod_scep_gate_create(&intune->gate, pconf);
+    apr_status_t rv = mod_scep_gate_open(&intune->gate, pconf);
 
     return rv == APR_SUCCESS ? mod_scep_spool_open(&intune->spool,
                                                    intune->state_dir, s, pconf)

@@ -80,7 +80,7 @@ static void count(const webhook_t *webhook, scep_webhook_outcome_t outcome,
 static apr_status_t open_state(void *data, server_rec *s, apr_pool_t *pconf)
 {
     webhook_t *webhook = data;
-    apr_status_t rv = mod_scep_gate_create(&webhook->gate, pconf);
+    apr_status_t rv = mod_scep_gate_open(&webhook->gate, pconf);
 
     if (rv == APR_SUCCESS && webhook->conf->notify_url) {
         rv =

@@ -244,6 +244,11 @@ static ctl_status_t list_page(listing_t *listing, ctl_connection_t *connection,
                             &answer);
 
     *more = 0;
+    if (status == CTL_DONE &&
+        !json_is_array(json_object_get(answer, "challenges"))) {
+        ctl_complain(listing->ctl, "the answer has no challenges in it");
+        status = CTL_REFUSED;
+    }
     if (status == CTL_DONE) {
         print_rows(listing, json_object_get(answer, "challenges"), p);
         next = json_string_value(json_object_get(answer, "next"));

@@ -3,8 +3,9 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import itertools
+import time
 
-from gateway import Sandbox
+from gateway import Sandbox, wait_until
 
 MPMS = ["event", "prefork"]
 # event and prefork have the store shm; these have event
@@ -16,6 +17,9 @@ DBDriver %s
 DBDParams "%s"
 ScepChallengeStore dbd:challenges(challenges.key)
 """
+
+# how long a child that could not connect does not try again
+PAUSE = 1.0
 
 numbers = itertools.count()
 
@@ -41,3 +45,14 @@ def sandbox(kind, lines, get_cluster):
     elif kind == "postgres":
         made.lines += postgres(get_cluster())
     return made
+
+
+def asked(server):
+    """The status of asking for a challenge."""
+    return server.admin("POST", body={"profile": "default"}).status
+
+
+def back(server):
+    """Waits until every child of a server has the database again."""
+    wait_until(lambda: asked(server) == 201)
+    time.sleep(PAUSE)

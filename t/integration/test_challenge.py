@@ -181,6 +181,70 @@ def test_unbound_takes_any_name(server, device):
                         sans=[dns("whatever.example")])
 
 
+@pytest.mark.parametrize("subject,good", [
+    (name(("CN", "4711-AB")), True), (name(("CN", "4711-ab")), True),
+    (name(("CN", "host"), ("SN", "4711-AB")), True),
+    (name(("CN", "4711-ABC")), False), (name(("CN", "711-AB")), False),
+    (name(("OU", "4711-AB"), ("CN", "host")), False)])
+def test_bound_to_a_device(server, device, subject, good):
+    found = server.issue(device="4711-Ab")
+    assert device.tries(found["challenge"], subject=subject) == good
+    assert server.state(found["id"]) == ("spent" if good else "issued")
+
+
+@pytest.mark.parametrize("network,good", [
+    ("127.0.0.1", True), ("127.0.0.0/8", True), ("0.0.0.0/0", True),
+    ("127.0.0.0/32", False), ("127.0.0.2", False), ("128.0.0.0/1", False),
+    ("192.0.2.0/24", False), ("::1", False), ("::/0", True),
+    ("2001:db8::/32", False)])
+def test_bound_to_a_network(server, device, network, good):
+    found = server.issue(network=network)
+    assert device.tries(found["challenge"]) == good
+    assert server.state(found["id"]) == ("spent" if good else "issued")
+
+
+# ------------------------------------------------------------ several uses
+
+def test_so_many_uses_and_no_more(server, device, log):
+    found = server.issue(uses=3)
+    for _ in range(3):
+        assert server.state(found["id"]) == "issued"
+        assert device.tries(found["challenge"])
+    assert server.state(found["id"]) == "spent"
+    log.expect(SPENT)
+    assert not device.tries(found["challenge"])
+
+
+def test_a_race_for_several_uses_has_so_many_winners(server, keys, log):
+    log.allow(SPENT)
+    devices = [Device(server, keys, number=n) for n in range(4)]
+    for _ in range(3):
+        secret = server.challenge(uses=5)
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            done = list(pool.map(lambda n, secret=secret:
+                                 devices[n % 4].tries(secret), range(12)))
+        assert done.count(True) == 5
+
+
+def test_what_policy_refuses_takes_no_use(server, device):
+    found = server.issue(uses=2)
+    for _ in range(3):
+        assert not device.tries(found["challenge"], sans=[
+            pki.upn("boss@example")])
+    assert device.tries(found["challenge"])
+    assert device.tries(found["challenge"])
+    assert server.state(found["id"]) == "spent"
+
+
+def test_a_reusable_one_is_good_for_its_subject_until_revoked(server, device):
+    found = server.issue(subject="CN=device", reusable=True)
+    for _ in range(3):
+        assert device.tries(found["challenge"])
+        assert not device.tries(found["challenge"], subject=SUBJECT)
+    assert server.admin("DELETE", "/challenges/" + found["id"]).status == 204
+    assert not device.tries(found["challenge"])
+
+
 # ---------------------------------------------------------- expiry, refusal
 
 def test_expiry(server, device):

@@ -9,9 +9,8 @@ import time
 import pytest
 
 import configuration
-import stores
 from gateway import make_csr, wait_until
-from pkimessage import SUCCESS
+from stores import asked, back
 
 LOAD = "LoadModule dbd_module modules/mod_dbd.so\n"
 DRIVER = "DBDriver sqlite3\nDBDParams challenges.db\n"
@@ -117,10 +116,6 @@ def tries(server, keys, secret):
         key, make_csr(key, secret), keys.signer()).build())
 
 
-def asked(server):
-    return server.admin("POST", body={"profile": "default"}).status
-
-
 def test_the_key_is_private_and_stays(server):
     key = server.dir / "challenges.key"
     assert key.stat().st_mode & 0o777 == 0o600 and key.stat().st_size == 32
@@ -163,7 +158,7 @@ def test_a_file_that_cannot_be_written_grants_nothing(server, keys):
     # SQLite does not open a file anew
     server.command("reload")
     server.log.allow(*server.startup)
-    wait_until(lambda: all(asked(server) == 201 for _ in range(10)))
+    back(server)
     assert tries(server, keys, found["challenge"]).status == 200
     assert server.state(found["id"]) == "spent"
 
@@ -182,7 +177,7 @@ def test_a_writer_that_does_not_end_is_not_waited_for_for_ever(server, keys):
     wait_until(lambda: b'"issued"' in server.admin().body)
     other.execute("ROLLBACK")
     other.close()
-    wait_until(lambda: all(asked(server) == 201 for _ in range(10)))
+    back(server)
     assert tries(server, keys, found["challenge"]).status == 200
     assert server.state(found["id"]) == "spent"
 

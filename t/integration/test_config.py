@@ -646,9 +646,11 @@ def test_examples_are_parsed(config, path, tmp_path):
         target.parent.mkdir(exist_ok=True)
         shutil.copy(config.pki / source, target)
     (config.dir / "scep" / "operators").write_text("")
-    for stem in ("jamf.secret", "svc-scep.secret"):
-        (config.dir / "scep" / stem).write_text("secret\n")
-        (config.dir / "scep" / stem).chmod(0o600)
+    for stem in ("intune", "jamf", "svc-scep"):
+        secret = config.dir / "scep" / (stem + ".secret")
+        secret.write_text("secret
+")
+        secret.chmod(0o600)
     for module in ("ssl",):
         if module in modules:
             loads += config.httpd.load("socache_shmcb")

@@ -333,8 +333,9 @@ def test_questions_and_queue_are_counted(world):
     world.is_put_off()
     text = world.server.admin(path="/metrics").body.decode()
     for outcome in ("allowed", "denied", "failed"):
-        assert re.search(r'^scep_intune_questions_total\{[^}]*outcome="%s"[^}]*'
-                         r'\} 1$' % outcome, text, re.MULTILINE), text
+        assert re.search(r'^scep_intune_questions_total\{[^}]*'
+                         r'outcome="%s"[^}]*\} 1$' % outcome, text,
+                         re.MULTILINE), text
     assert "# TYPE scep_intune_notifications_waiting gauge\n" in text
     assert 'scep_intune_notifications_waiting{profile="intune"} 0\n' in text
 
@@ -466,6 +467,17 @@ def test_nobody_listens_and_then_somebody_does(shared):
     shared.is_put_off()
     shared.emulator.up()
     shared.heals()
+
+
+@pytest.mark.parametrize("step", [VALIDATE, SUCCESS])
+@pytest.mark.parametrize("what", ["close", "cut"])
+def test_a_connection_that_ends_is_made_anew(shared, step, what):
+    shared.issued()
+    shared.emulator.seen.clear()
+    shared.emulator.fault(step, what, 1)
+    shared.issued()
+    assert len(shared.emulator.requests(step)) == 2
+    assert shared.waiting() == []
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_believed(

@@ -234,7 +234,8 @@ def test_a_token_is_bound_to_ed25519(realm, probe, make_epa, keytab):
     """Whose signature has no hash of its own."""
     path, key = realm.dir / "odd.pem", realm.dir / "odd.key"
     subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ed25519",
-                    "-keyout", key, "-out", path, "-subj", "/CN=localhost", "-addext",
+                    "-keyout", key, "-out", path, "-subj", "/CN=localhost",
+                    "-addext",
                     "subjectAltName=DNS:localhost"], check=True,
                    stderr=subprocess.PIPE)
     path.write_bytes(path.read_bytes() + key.read_bytes())

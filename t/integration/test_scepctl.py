@@ -554,6 +554,7 @@ def test_an_answer_without_a_challenge_is_no_success():
     with fake(201, b'{"id":"x"}') as url:
         run("challenge", "new", "--quiet", "--url", url).fails(
             REFUSED, "no challenge")
+        run("challenge", "list", "--url", url).fails(REFUSED, "no challenges")
 
 
 def test_what_others_wrote_cannot_move_the_cursor():
