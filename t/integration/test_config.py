@@ -648,8 +648,7 @@ def test_examples_are_parsed(config, path, tmp_path):
     (config.dir / "scep" / "operators").write_text("")
     for stem in ("intune", "jamf", "svc-scep"):
         secret = config.dir / "scep" / (stem + ".secret")
-        secret.write_text("secret
-")
+        secret.write_text("secret\n")
         secret.chmod(0o600)
     for module in ("ssl",):
         if module in modules:
