@@ -15,19 +15,12 @@
 /* where a configuration keeps the one that it has */
 #define GATE_KEY "mod_scep-gate"
 
-apr_status_t mod_scep_gate_open(scep_gate_t **gate, apr_pool_t *pconf)
+apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf)
 {
     apr_shm_t *shm;
     int processes = 1, threads = 1;
     unsigned int count;
-    void *made = NULL;
     apr_status_t rv;
-
-    apr_pool_userdata_get(&made, GATE_KEY, pconf);
-    if (made) {
-        *gate = made;
-        return APR_SUCCESS;
-    }
 
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
@@ -38,10 +31,25 @@ apr_status_t mod_scep_gate_open(scep_gate_t **gate, apr_pool_t *pconf)
     if (count > PLACES_MAX)
         count = PLACES_MAX;
     rv = apr_shm_create(&shm, scep_gate_size(count), NULL, pconf);
-    if (rv != APR_SUCCESS)
-        return rv;
-    *gate = scep_gate_create(apr_shm_baseaddr_get(shm), count, pconf);
-    return apr_pool_userdata_setn(*gate, GATE_KEY, NULL, pconf);
+    if (rv == APR_SUCCESS)
+        *gate = scep_gate_create(apr_shm_baseaddr_get(shm), count, pconf);
+    return rv;
+}
+
+apr_status_t mod_scep_gate_open(scep_gate_t **gate, apr_pool_t *pconf)
+{
+    void *made = NULL;
+    apr_status_t rv;
+
+    apr_pool_userdata_get(&made, GATE_KEY, pconf);
+    if (made) {
+        *gate = made;
+        return APR_SUCCESS;
+    }
+    rv = mod_scep_gate_create(gate, pconf);
+    return rv == APR_SUCCESS
+               ? apr_pool_userdata_setn(*gate, GATE_KEY, NULL, pconf)
+               : rv;
 }
 
 static int is_dead(pid_t pid)

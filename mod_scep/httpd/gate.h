@@ -7,11 +7,12 @@
 #include "core/gate.h"
 #include "log.h"
 
-/**
- * In the parent, before children exist: the gate of this configuration, with
- * half as many places as httpd has workers.  All services share it, so that
- * several that hang at once take no more.
- */
+/** In the parent, before children exist: with half as many places as httpd
+ * has workers. */
+apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf);
+
+/** The same, made once for a configuration: what verifiers ask shares it, so
+ * that several services that hang at once take no more. */
 apr_status_t mod_scep_gate_open(scep_gate_t **gate, apr_pool_t *pconf);
 
 /** As scep_gate_enter, for this process; where all places are taken, those

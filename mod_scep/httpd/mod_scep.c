@@ -52,7 +52,7 @@ static apr_status_t open_cas(const scep_conf_t *conf, server_rec *s,
         scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
 
         if (!ca->provider->signs_here)
-            rv = mod_scep_gate_open(&ca->gate, pconf);
+            rv = mod_scep_gate_create(&ca->gate, pconf);
         if (rv == APR_SUCCESS && ca->provider->open)
             rv = ca->provider->open(ca->data, s, pconf);
     }
