@@ -45,7 +45,6 @@ typedef struct scep_ejbca_conf_t {
 /** A CA, checked. */
 typedef struct scep_ejbca_t {
     const scep_ejbca_conf_t *conf;
-    const STACK_OF(X509) *chain;
     scep_http_client_t *client;
     scep_http_client_t *oauth; /**< NULL: no OAuth */
     const char *oauth_secret;
@@ -78,7 +77,8 @@ void scep_ejbca_submit(void *ca, const scep_ca_request_t *request,
 void scep_ejbca_poll(void *ca, const char *handle, scep_ca_result_t *result,
                      apr_pool_t *p);
 
-/** As scep_ca_provider_t.crl, revoke and health. */
+/** As scep_ca_provider_t.ca_chain, crl, revoke and health. */
+apr_status_t scep_ejbca_chain(void *ca, STACK_OF(X509) **chain, apr_pool_t *p);
 apr_status_t scep_ejbca_latest_crl(void *ca, X509_CRL **crl, apr_pool_t *p);
 apr_status_t scep_ejbca_revoke(void *ca, const X509 *certificate, int reason,
                                const char **error, apr_pool_t *p);

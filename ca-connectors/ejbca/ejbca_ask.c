@@ -44,6 +44,30 @@ static const char *issuer_of(scep_ejbca_t *ca, const char **error,
     return issuer;
 }
 
+apr_status_t scep_ejbca_chain(void *cav, STACK_OF(X509) **chain, apr_pool_t *p)
+{
+    scep_ejbca_t *ca = cav;
+    scep_http_response_t response;
+    const char *error, *issuer = issuer_of(ca, &error, p);
+    STACK_OF(X509) *found;
+    apr_status_t rv;
+
+    if (!issuer)
+        return APR_EGENERAL;
+    rv = scep_ejbca_call(ca, "GET", scep_ejbca_proto_chain(issuer, p), NULL,
+                         &response, p);
+    if (rv != APR_SUCCESS)
+        return rv;
+    found =
+        response.status == 200
+            ? scep_ejbca_proto_read_chain(response.body, response.body_len, p)
+            : NULL;
+    if (!found)
+        return APR_EGENERAL;
+    *chain = found;
+    return APR_SUCCESS;
+}
+
 apr_status_t scep_ejbca_latest_crl(void *cav, X509_CRL **found, apr_pool_t *p)
 {
     scep_ejbca_t *ca = cav;

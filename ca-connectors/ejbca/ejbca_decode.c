@@ -3,6 +3,7 @@
  */
 #include "ejbca_decode.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
@@ -83,6 +84,27 @@ X509 *scep_ejbca_certificate(const char *text, apr_size_t len)
     }
     OPENSSL_free(der);
     return cert;
+}
+
+STACK_OF(X509) *scep_ejbca_pem_chain(const char *text, apr_size_t len)
+{
+    BIO *in = len < TEXT_MAX ? BIO_new_mem_buf(text, (int)len) : NULL;
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    X509 *cert = NULL;
+    unsigned long why;
+
+    while (in && chain && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) &&
+           sk_X509_push(chain, cert))
+        cert = NULL;
+    X509_free(cert);
+    BIO_free(in);
+    /* the end of the text, after one at least */
+    why = ERR_peek_last_error();
+    if (sk_X509_num(chain) > 0 && ERR_GET_LIB(why) == ERR_LIB_PEM &&
+        ERR_GET_REASON(why) == PEM_R_NO_START_LINE)
+        return chain;
+    sk_X509_pop_free(chain, X509_free);
+    return NULL;
 }
 
 X509_CRL *scep_ejbca_crl(const char *text, apr_size_t len)

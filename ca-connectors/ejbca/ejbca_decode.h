@@ -19,6 +19,10 @@ const char *scep_ejbca_encode(const unsigned char *der, apr_size_t len,
  */
 X509 *scep_ejbca_certificate(const char *text, apr_size_t len);
 
+/** Reads certificates in PEM, which the caller frees; NULL: none, or one that
+ * is damaged. */
+STACK_OF(X509) *scep_ejbca_pem_chain(const char *text, apr_size_t len);
+
 /** The same of a CRL. */
 X509_CRL *scep_ejbca_crl(const char *text, apr_size_t len);
 

@@ -103,6 +103,12 @@ const char *scep_ejbca_proto_revoke(const char *issuer,
                        "/revoke?reason=", name, NULL);
 }
 
+const char *scep_ejbca_proto_chain(const char *issuer, apr_pool_t *p)
+{
+    return apr_pstrcat(p, EJBCA_CAS "/", escape(issuer, p),
+                       "/certificate/download", NULL);
+}
+
 const char *scep_ejbca_proto_crl(const char *issuer, apr_pool_t *p)
 {
     return apr_pstrcat(p, EJBCA_CAS "/", escape(issuer, p),
@@ -365,6 +371,17 @@ apr_status_t scep_ejbca_proto_found(int status, const char *body,
         return APR_EGENERAL;
     *certificate = found;
     return APR_SUCCESS;
+}
+
+STACK_OF(X509) *scep_ejbca_proto_read_chain(const char *body, apr_size_t len,
+                                            apr_pool_t *p)
+{
+    STACK_OF(X509) *chain = scep_ejbca_pem_chain(body, len);
+
+    ERR_clear_error();
+    if (chain)
+        scep_ejbca_keep_chain(chain, p);
+    return chain;
 }
 
 apr_status_t scep_ejbca_proto_read_crl(const char *body, apr_size_t len,

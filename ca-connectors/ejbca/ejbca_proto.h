@@ -66,6 +66,16 @@ const char *scep_ejbca_proto_revoke(const char *issuer,
                                     const X509 *certificate, int reason,
                                     apr_pool_t *p);
 
+/** The path of the CA's chain. */
+const char *scep_ejbca_proto_chain(const char *issuer, apr_pool_t *p);
+
+/**
+ * Reads a chain in PEM, issuing CA first.
+ * @return a chain that is freed with the pool, or NULL where there is none
+ */
+STACK_OF(X509) *scep_ejbca_proto_read_chain(const char *body, apr_size_t len,
+                                            apr_pool_t *p);
+
 /** The path of the latest CRL. */
 const char *scep_ejbca_proto_crl(const char *issuer, apr_pool_t *p);
 

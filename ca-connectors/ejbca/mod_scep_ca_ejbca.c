@@ -108,7 +108,6 @@ static const char *check(const scep_ca_setup_t *setup, void **cav)
     if (!conf->timeout)
         conf->timeout = TIMEOUT_DEFAULT;
     ca->conf = conf;
-    ca->chain = setup->chain;
     err = missing(conf);
     if (!err)
         err = check_files(conf, setup->p);
@@ -167,24 +166,6 @@ static apr_status_t child_init(void *cav, server_rec *s, apr_pool_t *p)
     return apr_thread_mutex_create(&ca->mutex, APR_THREAD_MUTEX_DEFAULT, p);
 }
 
-static apr_status_t free_chain(void *chain)
-{
-    sk_X509_pop_free(chain, X509_free);
-    return APR_SUCCESS;
-}
-
-static apr_status_t ca_chain(void *cav, STACK_OF(X509) **chain, apr_pool_t *p)
-{
-    const scep_ejbca_t *ca = cav;
-    STACK_OF(X509) *copy = X509_chain_up_ref((STACK_OF(X509) *)ca->chain);
-
-    if (!copy)
-        return APR_ENOMEM;
-    apr_pool_cleanup_register(p, copy, free_chain, apr_pool_cleanup_null);
-    *chain = copy;
-    return APR_SUCCESS;
-}
-
 static int checks_challenge(void *cav)
 {
     return ((const scep_ejbca_t *)cav)->conf->preregistered;
@@ -203,7 +184,7 @@ static const scep_ca_provider_t provider = {
     .child_init = child_init,
     .submit = scep_ejbca_submit,
     .poll = scep_ejbca_poll,
-    .ca_chain = ca_chain,
+    .ca_chain = scep_ejbca_chain,
     .crl = scep_ejbca_latest_crl,
     .revoke = scep_ejbca_revoke,
     .health = scep_ejbca_health,

@@ -4,7 +4,7 @@
  *   ejbca_probe NAME=VALUE... COMMAND [ARGUMENT...]
  *
  * NAME: url, ca, ca-file, certificate, key, issuer
- * COMMAND: poll HANDLE, crl, revoke FILE REASON, health
+ * COMMAND: poll HANDLE, chain, crl, revoke FILE REASON, health
  *
  * It writes lines: the outcome, then what belongs to it.
  */
@@ -67,6 +67,17 @@ static int try_crl(scep_ejbca_t *ca, apr_pool_t *p)
     return 0;
 }
 
+static int try_chain(scep_ejbca_t *ca, apr_pool_t *p)
+{
+    STACK_OF(X509) *chain = NULL;
+    apr_status_t rv = scep_ejbca_chain(ca, &chain, p);
+
+    printf("%s\n", rv == APR_SUCCESS ? "chain" : "error");
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        PEM_write_X509(stdout, sk_X509_value(chain, i));
+    return 0;
+}
+
 static int try_revoke(scep_ejbca_t *ca, const char *file, int reason,
                       apr_pool_t *p)
 {
@@ -115,6 +126,8 @@ int main(int argc, char **argv)
         return 1;
     if (i + 2 == argc && !strcmp(argv[i], "poll"))
         failed = try_poll(&ca, argv[i + 1], p);
+    else if (i + 1 == argc && !strcmp(argv[i], "chain"))
+        failed = try_chain(&ca, p);
     else if (i + 1 == argc && !strcmp(argv[i], "crl"))
         failed = try_crl(&ca, p);
     else if (i + 3 == argc && !strcmp(argv[i], "revoke"))

@@ -169,6 +169,22 @@ def test_what_hinders_a_revocation_is_said(world, tmp_path, prepare,
     assert world.ca.state["revoked"] == []
 
 
+@pytest.mark.parametrize("issuer", [
+    {}, {"issuer": "CN=Sandbox Issuing CA,O=mod_scep sandbox"}])
+def test_the_chain_is_what_ejbca_has_now(world, issuer):
+    told, *pem = ask(world, "chain", **issuer)
+    assert told == "chain"
+    assert "\n".join(pem) + "\n" == (
+        world.server.dir / "pki/ca.pem").read_text()
+
+
+def test_no_chain_of_a_ca_that_is_down(world):
+    world.ca.down()
+    assert ask(world, "chain") == ["error"]
+    world.ca.up()
+    assert ask(world, "chain", issuer="CN=absent") == ["error"]
+
+
 @pytest.mark.parametrize("members", [
     {"status": 200, "body": "<html>"}, {"status": 200, "body": "{}"},
     {"status": 200, "body": '{"crl": "AAAA"}'}, {"how": "cut"},

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <jansson.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include "../../ca-connectors/ejbca/ejbca_decode.h"
 #include "../../ca-connectors/ejbca/ejbca_proto.h"
@@ -337,6 +338,29 @@ START_TEST(health_is_what_status_says)
 }
 END_TEST
 
+START_TEST(a_chain_is_read_whole_or_not_at_all)
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    STACK_OF(X509) *chain;
+    char *pem;
+    apr_size_t len;
+
+    PEM_write_bio_X509(out, cert);
+    PEM_write_bio_X509(out, other_cert);
+    len = (apr_size_t)BIO_get_mem_data(out, &pem);
+    chain = scep_ejbca_proto_read_chain(pem, len, pool);
+    ck_assert_int_eq(sk_X509_num(chain), 2);
+    ck_assert_int_eq(X509_cmp(sk_X509_value(chain, 0), cert), 0);
+    ck_assert_ptr_null(scep_ejbca_proto_read_chain(pem, 0, pool));
+    ck_assert_ptr_null(scep_ejbca_proto_read_chain("<html>", 6, pool));
+    ck_assert_ptr_null(scep_ejbca_proto_read_chain(pem, len - 40, pool));
+    ck_assert_uint_eq(ERR_peek_error(), 0);
+    ck_assert_str_eq(scep_ejbca_proto_chain("CN=a,O=b", pool),
+                     "/v1/ca/CN%3Da%2CO%3Db/certificate/download");
+    BIO_free(out);
+}
+END_TEST
+
 START_TEST(no_crl_is_no_error)
 {
     X509_CRL *crl;
@@ -477,6 +501,7 @@ static Suite *ejbca_suite(void)
     tcase_add_test(tcase, paths_are_escaped);
     tcase_add_test(tcase, the_issuer_is_found_by_name);
     tcase_add_test(tcase, health_is_what_status_says);
+    tcase_add_test(tcase, a_chain_is_read_whole_or_not_at_all);
     tcase_add_test(tcase, no_crl_is_no_error);
     tcase_add_test(tcase, a_username_is_the_devices_own);
     tcase_add_test(tcase, odd_names_become_digests_that_differ);
