@@ -9,7 +9,6 @@ import os
 import pathlib
 import pty
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -841,7 +840,6 @@ def manual():
     return done.stdout.replace("\u2010", "-").replace("\u2212", "-")
 
 
-@pytest.mark.skipif(not shutil.which("groff"), reason="groff is missing")
 def test_the_manual_page_has_each_command_and_option_and_no_other():
     text = manual()
     helps = [run(*command.split(), "--help").out for command in commands()]
