@@ -153,19 +153,36 @@ typedef struct scep_ca_provider_t {
     void (*submit)(void *ca, const scep_ca_request_t *request,
                    scep_ca_result_t *result, apr_pool_t *p);
 
-    /** Asks what became of a pending request; optional. */
+    /**
+     * Asks what became of a request; optional.  It submits nothing.
+     * @param handle  of a result that was PENDING or UNKNOWN, perhaps of
+     *                another process or from before a restart
+     * @param result  what is not decided yet, or cannot be asked now, is
+     *                PENDING or UNKNOWN, with a handle.  UNAVAILABLE: no
+     *                certificate will come of it, and it may be submitted
+     *                anew.  REJECTED with SCEP_FAIL_BAD_CERT_ID: the CA
+     *                knows no such request
+     */
     void (*poll)(void *ca, const char *handle, scep_ca_result_t *result,
                  apr_pool_t *p);
 
-    /** Fetches the CA's current chain, issuing CA first; optional. */
+    /**
+     * Fetches the CA's current chain; optional.
+     * @param chain  issuing CA first; freed with p
+     */
     apr_status_t (*ca_chain)(void *ca, STACK_OF(X509) **chain, apr_pool_t *p);
 
-    /** Fetches the CA's current CRL; optional. */
+    /**
+     * Fetches the CA's current CRL; optional.
+     * @param crl  freed with p; NULL where the CA has made none yet.  Who
+     *             goes by it verifies it
+     */
     apr_status_t (*crl)(void *ca, X509_CRL **crl, apr_pool_t *p);
 
     /**
-     * Revokes; optional.
+     * Revokes; optional.  APR_SUCCESS too where it was revoked already.
      * @param reason  CRLReason, RFC 5280 section 5.3.1
+     * @param error  set on failure, for the log
      */
     apr_status_t (*revoke)(void *ca, const X509 *certificate, int reason,
                            const char **error, apr_pool_t *p);

@@ -294,13 +294,11 @@ static int detailed(const xmlNode *fault, int polled, scep_ca_result_t *result,
                         result, p);
     result->reason = apr_pstrcat(p, result->reason, said(fault, p), NULL);
     /* of an answer to a question these are about the asking */
-    if (polled && !denied && result->outcome == SCEP_CA_REJECTED &&
-        !result->device_fault && result->fail_info != SCEP_FAIL_BAD_CERT_ID)
+    if (polled && !denied &&
+        (result->outcome == SCEP_CA_UNAVAILABLE ||
+         (result->outcome == SCEP_CA_REJECTED && !result->device_fault &&
+          result->fail_info != SCEP_FAIL_BAD_CERT_ID)))
         result->outcome = SCEP_CA_UNKNOWN;
-    if (polled && denied && result->outcome == SCEP_CA_UNAVAILABLE) {
-        result->outcome = SCEP_CA_REJECTED;
-        result->fail_info = SCEP_FAIL_BAD_REQUEST;
-    }
     return 1;
 }
 
@@ -357,7 +355,7 @@ static void http_status(int status, int polled, scep_ca_result_t *result,
     const char *reason =
         apr_psprintf(p, "the enrolment web service answered HTTP %d", status);
 
-    if (status == 429 || status == 503) {
+    if (!polled && (status == 429 || status == 503)) {
         result->outcome = SCEP_CA_UNAVAILABLE;
         result->reason = reason;
     } else if (!polled && status >= 300 && status < 500) {
@@ -384,8 +382,7 @@ void scep_ces_proto_answered(int status, const char *body, apr_size_t len,
     else
         http_status(status, polled != NULL, result, p);
     xmlFreeDoc(doc);
-    if (polled && (result->outcome == SCEP_CA_UNKNOWN ||
-                   result->outcome == SCEP_CA_UNAVAILABLE)) {
+    if (polled && result->outcome == SCEP_CA_UNKNOWN) {
         result->outcome = SCEP_CA_PENDING;
         result->handle = polled;
     }

@@ -41,8 +41,9 @@ const char *scep_ces_proto_order(const scep_ces_order_t *order, apr_pool_t *p);
  *                a request.  What says nothing of a request that was asked
  *                for leaves it PENDING
  * @param result  ISSUED with certificate and chain; PENDING; REJECTED;
- *                UNAVAILABLE where nothing was done; UNKNOWN, with a handle
- *                where the answer gives a request id
+ *                UNAVAILABLE where nothing was done, or where it was denied
+ *                for what passes; UNKNOWN, with a handle where the answer
+ *                gives a request id
  */
 void scep_ces_proto_answered(int status, const char *body, apr_size_t len,
                              const char *polled, scep_ca_result_t *result,

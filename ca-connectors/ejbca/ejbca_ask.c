@@ -83,7 +83,7 @@ apr_status_t scep_ejbca_latest_crl(void *cav, X509_CRL **found, apr_pool_t *p)
         return rv;
     return response.status == 200
                ? scep_ejbca_proto_read_crl(response.body, response.body_len,
-                                           found)
+                                           found, p)
                : APR_EGENERAL;
 }
 

@@ -143,3 +143,14 @@ void scep_ejbca_keep_chain(STACK_OF(X509) *chain, apr_pool_t *p)
 {
     apr_pool_cleanup_register(p, chain, free_chain, apr_pool_cleanup_null);
 }
+
+static apr_status_t free_crl(void *crl)
+{
+    X509_CRL_free(crl);
+    return APR_SUCCESS;
+}
+
+void scep_ejbca_keep_crl(X509_CRL *crl, apr_pool_t *p)
+{
+    apr_pool_cleanup_register(p, crl, free_crl, apr_pool_cleanup_null);
+}

@@ -29,5 +29,6 @@ X509_CRL *scep_ejbca_crl(const char *text, apr_size_t len);
 /** Has it freed with the pool. */
 void scep_ejbca_keep(X509 *certificate, apr_pool_t *p);
 void scep_ejbca_keep_chain(STACK_OF(X509) *chain, apr_pool_t *p);
+void scep_ejbca_keep_crl(X509_CRL *crl, apr_pool_t *p);
 
 #endif

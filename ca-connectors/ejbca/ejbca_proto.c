@@ -385,7 +385,7 @@ STACK_OF(X509) *scep_ejbca_proto_read_chain(const char *body, apr_size_t len,
 }
 
 apr_status_t scep_ejbca_proto_read_crl(const char *body, apr_size_t len,
-                                       X509_CRL **crl)
+                                       X509_CRL **crl, apr_pool_t *p)
 {
     json_t *object = json_loadb(body, len, 0, NULL);
     const json_t *text = json_object_get(object, "crl");
@@ -398,6 +398,8 @@ apr_status_t scep_ejbca_proto_read_crl(const char *body, apr_size_t len,
              (*crl = scep_ejbca_crl(json_string_value(text),
                                     json_string_length(text))))
         rv = APR_SUCCESS;
+    if (*crl)
+        scep_ejbca_keep_crl(*crl, p);
     json_decref(object);
     ERR_clear_error();
     return rv;

@@ -79,9 +79,9 @@ STACK_OF(X509) *scep_ejbca_proto_read_chain(const char *body, apr_size_t len,
 /** The path of the latest CRL. */
 const char *scep_ejbca_proto_crl(const char *issuer, apr_pool_t *p);
 
-/** Reads a CRL, which the caller frees; *crl NULL: there is none. */
+/** Reads a CRL, freed with the pool; *crl NULL: there is none. */
 apr_status_t scep_ejbca_proto_read_crl(const char *body, apr_size_t len,
-                                       X509_CRL **crl);
+                                       X509_CRL **crl, apr_pool_t *p);
 
 /** The subject DN of a CA in the answer to GET /v1/ca, or NULL. */
 const char *scep_ejbca_proto_issuer(const char *body, apr_size_t len,

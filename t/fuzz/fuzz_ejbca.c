@@ -43,8 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (scep_ejbca_proto_found(200, body, size, key, 0, &found) == APR_SUCCESS)
         X509_free(found);
-    if (scep_ejbca_proto_read_crl(body, size, &crl) == APR_SUCCESS)
-        X509_CRL_free(crl);
+    scep_ejbca_proto_read_crl(body, size, &crl, pool);
     scep_ejbca_proto_issuer(body, size, "CA", pool);
     scep_ejbca_proto_status(200, body, size, &text, pool);
     if (ERR_peek_error())

@@ -63,7 +63,6 @@ static int try_crl(scep_ejbca_t *ca, apr_pool_t *p)
     printf("%s\n", rv != APR_SUCCESS ? "error" : found ? "crl" : "none");
     if (found)
         PEM_write_X509_CRL(stdout, found);
-    X509_CRL_free(found);
     return 0;
 }
 

@@ -365,12 +365,15 @@ START_TEST(no_crl_is_no_error)
 {
     X509_CRL *crl;
 
-    ck_assert_int_eq(scep_ejbca_proto_read_crl("{\"crl\":null}", 12, &crl),
+    ck_assert_int_eq(scep_ejbca_proto_read_crl("{\"crl\":null}", 12, &crl,
+                                               pool),
                      APR_SUCCESS);
     ck_assert_ptr_null(crl);
-    ck_assert_int_ne(scep_ejbca_proto_read_crl("{\"crl\":\"x\"}", 11, &crl),
+    ck_assert_int_ne(scep_ejbca_proto_read_crl("{\"crl\":\"x\"}", 11, &crl,
+                                               pool),
                      APR_SUCCESS);
-    ck_assert_int_ne(scep_ejbca_proto_read_crl("{}", 2, &crl), APR_SUCCESS);
+    ck_assert_int_ne(scep_ejbca_proto_read_crl("{}", 2, &crl, pool),
+                     APR_SUCCESS);
 }
 END_TEST
 
