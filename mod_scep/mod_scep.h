@@ -208,6 +208,16 @@ typedef struct scep_ca_provider_t {
 
     /** How long submit takes at the very most; optional: moments. */
     apr_interval_time_t (*longest)(void *ca);
+
+    /**
+     * Finds out what became of a submit whose answer is lost because its
+     * process died; sends nothing that could make a certificate.
+     * UNAVAILABLE: none was made, for certain.  Optional: without it nobody
+     * can tell.
+     * @param request  the same, its now the time of that submit
+     */
+    void (*lookup)(void *ca, const scep_ca_request_t *request,
+                   scep_ca_result_t *result, apr_pool_t *p);
 } scep_ca_provider_t;
 
 /* ------------------------------------------------------------------ */
@@ -396,6 +406,16 @@ typedef struct scep_challenge_provider_t {
     /** Counts the live challenges of a requester, as it was cut. */
     apr_status_t (*count)(void *store, const char *requester, apr_time_t now,
                           apr_uint64_t *count, apr_pool_t *p);
+    /**
+     * Lengthens the lease of a claim, so that it outlives whoever made it;
+     * commit or release follow with what claim is then.  The same once more,
+     * with the claim as it was, changes nothing and succeeds.
+     * @param until  whole seconds count
+     * @return APR_SUCCESS; APR_EGENERAL: the lease was lost, or it was
+     *         revoked meanwhile; APR_EAGAIN: the store does not work now
+     */
+    apr_status_t (*hold)(void *store, scep_challenge_claim_t *claim,
+                         apr_time_t until, apr_pool_t *p);
 } scep_challenge_provider_t;
 
 /* ------------------------------------------------------------------ */
@@ -503,6 +523,24 @@ typedef struct scep_verifier_provider_t {
     /** Non-zero: what it goes by is the certificate that signed.  A profile
      * that names such a one serves renewals, and only these decide them. */
     int by_signer;
+
+    /*
+     * With a ledger an enrolment may end in another process than it began
+     * in, weeks later.  Then settle follows with what thaw made of the text
+     * that freeze gave, after hold.
+     */
+
+    /** What settle needs, as text without a secret; optional: nothing. */
+    const char *(*freeze)(void *verifier, void *token, apr_pool_t *p);
+    /** @return the token, or NULL where the text is none of its own */
+    void *(*thaw)(void *verifier, const char *text, apr_pool_t *p);
+    /**
+     * Keeps a grant for a long time; called before the request goes anywhere,
+     * by whoever works on it, and again after a crash; optional.
+     * @return as the hold of a store: else nothing may be issued
+     */
+    apr_status_t (*hold)(void *verifier, void *token, apr_time_t until,
+                         apr_pool_t *p);
 } scep_verifier_provider_t;
 
 #ifdef __cplusplus

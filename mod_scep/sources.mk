@@ -15,7 +15,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/der.c %D%/core/der.h \
 	%D%/core/device.c %D%/core/device.h \
-	%D%/core/enrol.c %D%/core/enrol.h \
+	%D%/core/enrol.c %D%/core/enrol.h %D%/core/event.h \
 	%D%/core/gate.c %D%/core/gate.h \
 	%D%/core/explain.c %D%/core/explain.h \
 	%D%/core/message.h %D%/core/message_private.h \
@@ -29,6 +29,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h \
 	%D%/core/query.c %D%/core/query.h \
+	%D%/core/record.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h \
 	%D%/core/static_secret.c %D%/core/static_secret.h \
@@ -40,6 +41,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
 	%D%/httpd/admin_challenges.c %D%/httpd/admin_explain.c \
 	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
+	%D%/httpd/audit.h \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
 	%D%/httpd/challenge_dbd.c %D%/httpd/challenge_dbd.h \
 	%D%/httpd/challenge_dbd_open.c \
@@ -67,6 +69,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/json.c %D%/httpd/json.h \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
 	%D%/httpd/lockout.c %D%/httpd/lockout.h \
+	%D%/httpd/ledger.h \
 	%D%/httpd/log.h \
 	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
