@@ -13,8 +13,8 @@
 #include "../http/http_client.h"
 #include "ejbca_turns.h"
 
-/** Most calls of a submission: the order, a token and a second try, two
- * searches, and one to spare. */
+/** Most calls of a submission: the order, a token and a second try, and
+ * three searches. */
 #define EJBCA_CALLS_MAX 6
 
 extern module AP_MODULE_DECLARE_DATA scep_ca_ejbca_module;

@@ -53,13 +53,34 @@ const char *scep_ejbca_proto_order(const scep_ejbca_order_t *order,
     return text_of(body, p);
 }
 
-const char *scep_ejbca_proto_search(const char *property, const char *value,
-                                    apr_pool_t *p)
+static json_t *criterion(const char *property, const char *operation,
+                         const char *value)
 {
-    return text_of(json_pack("{s:i, s:[{s:s, s:s, s:s}]}",
-                             "max_number_of_results", EJBCA_SEARCH_MAX,
-                             "criteria", "property", property, "value", value,
-                             "operation", "EQUAL"),
+    return json_pack("{s:s, s:s, s:s}", "property", property, "value", value,
+                     "operation", operation);
+}
+
+/* ISO 8601, in whole seconds. */
+static const char *date_text(apr_time_t time, apr_pool_t *p)
+{
+    apr_time_exp_t date;
+
+    apr_time_exp_gmt(&date, time);
+    return apr_psprintf(p, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+                        date.tm_year + 1900, date.tm_mon + 1, date.tm_mday,
+                        date.tm_hour, date.tm_min, date.tm_sec);
+}
+
+const char *scep_ejbca_proto_search(const char *property, const char *value,
+                                    apr_time_t since, apr_pool_t *p)
+{
+    json_t *criteria = json_pack("[o]", criterion(property, "EQUAL", value));
+
+    if (since)
+        json_array_append_new(criteria, criterion("ISSUED_DATE", "AFTER",
+                                                  date_text(since, p)));
+    return text_of(json_pack("{s:i, s:o}", "max_number_of_results",
+                             EJBCA_SEARCH_MAX, "criteria", criteria),
                    p);
 }
 
@@ -348,7 +369,8 @@ apr_status_t scep_ejbca_proto_found(int status, const char *body,
     json_t *list = json_object_get(object, "certificates"), *item;
     apr_time_t youngest = since;
     X509 *found = NULL;
-    int answered = json_is_array(list);
+    int whole = json_is_array(list);
+    apr_status_t rv = APR_SUCCESS;
     size_t i;
 
     json_array_foreach(list, i, item)
@@ -362,15 +384,19 @@ apr_status_t scep_ejbca_proto_found(int status, const char *body,
             youngest = not_before(cert);
             found = cert;
         } else {
+            whole &= cert != NULL;
             X509_free(cert);
         }
     }
+    if (!found && !whole)
+        rv = APR_EGENERAL;
+    else if (!found && json_is_true(json_object_get(object, "more_results")))
+        rv = APR_INCOMPLETE;
     json_decref(object);
     ERR_clear_error();
-    if (!answered)
-        return APR_EGENERAL;
-    *certificate = found;
-    return APR_SUCCESS;
+    if (rv == APR_SUCCESS)
+        *certificate = found;
+    return rv;
 }
 
 STACK_OF(X509) *scep_ejbca_proto_read_chain(const char *body, apr_size_t len,

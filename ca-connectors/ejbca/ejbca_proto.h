@@ -17,7 +17,7 @@
 #define EJBCA_CAS "/v1/ca"
 
 /** Most results that a search asks for. */
-#define EJBCA_SEARCH_MAX 20
+#define EJBCA_SEARCH_MAX 100
 
 /** One enrolment, as EJBCA is to see it. */
 typedef struct scep_ejbca_order_t {
@@ -45,16 +45,22 @@ const char *scep_ejbca_proto_order(const scep_ejbca_order_t *order,
 void scep_ejbca_proto_ordered(int status, const char *body, apr_size_t len,
                               scep_ca_result_t *result, apr_pool_t *p);
 
-/** The body of a search: property is QUERY or EXTERNAL_ACCOUNT_BINDING_ID. */
+/**
+ * The body of a search.
+ * @param property  QUERY or EXTERNAL_ACCOUNT_BINDING_ID
+ * @param since  only what was issued after it; 0: all
+ */
 const char *scep_ejbca_proto_search(const char *property, const char *value,
-                                    apr_pool_t *p);
+                                    apr_time_t since, apr_pool_t *p);
 
 /**
  * Picks from the answer to a search the youngest certificate with a key.
  * @param key  SHA-256 of its SubjectPublicKeyInfo
  * @param since  its notBefore must not be earlier
  * @param certificate  set to it, which the caller frees, or to NULL
- * @return APR_SUCCESS; APR_EGENERAL where this is no answer to a search
+ * @return APR_SUCCESS; APR_INCOMPLETE where it is not among these, and there
+ *         are more; APR_EGENERAL where this is no answer to a search, or not
+ *         one that can be read
  */
 apr_status_t scep_ejbca_proto_found(int status, const char *body,
                                     apr_size_t len,

@@ -29,15 +29,18 @@ typedef struct search_t {
 /* ------------------------------------------------------------------ */
 /* Looking up                                                           */
 
+/* What is older than since is not it; only where it must EJBCA is told. */
 static apr_status_t search_by(scep_ejbca_t *ca, const search_t *search,
                               const char *property, const char *value,
-                              apr_time_t since, X509 **found, apr_pool_t *p)
+                              apr_time_t since, int told, X509 **found,
+                              apr_pool_t *p)
 {
     scep_http_response_t response;
     apr_status_t rv =
         scep_ejbca_call(ca, "POST", EJBCA_SEARCH,
-                        scep_ejbca_proto_search(property, value, p), &response,
-                        p);
+                        scep_ejbca_proto_search(property, value,
+                                                told ? since : 0, p),
+                        &response, p);
 
     return rv == APR_SUCCESS
                ? scep_ejbca_proto_found(response.status, response.body,
@@ -49,20 +52,25 @@ static apr_status_t search_by(scep_ejbca_t *ca, const search_t *search,
 /*
  * Looks for the certificate of a request.  The binding names it exactly; an
  * EJBCA that does not keep bindings is asked for the username, and for what
- * is no older than the request.
+ * is no older than the request.  Where that has more certificates than an
+ * answer, EJBCA has to look at the date.
  */
 static apr_status_t look_up(scep_ejbca_t *ca, const search_t *search,
                             X509 **found, apr_pool_t *p)
 {
+    apr_time_t since = search->began - BACKDATE_MAX;
     apr_status_t rv = APR_SUCCESS;
 
     *found = NULL;
     if (search->binding)
         rv = search_by(ca, search, "EXTERNAL_ACCOUNT_BINDING_ID",
-                       search->binding, 0, found, p);
+                       search->binding, 0, 0, found, p);
     if (!*found)
-        rv = search_by(ca, search, "QUERY", search->username,
-                       search->began - BACKDATE_MAX, found, p);
+        rv = search_by(ca, search, "QUERY", search->username, since, 0, found,
+                       p);
+    if (APR_STATUS_IS_INCOMPLETE(rv))
+        rv = search_by(ca, search, "QUERY", search->username, since, 1, found,
+                       p);
     return rv;
 }
 

@@ -44,6 +44,7 @@ SETTINGS = {
     "community": 8.2,           # before 8.1 there is no /v1/ca
     "administrators": ["gateway"],   # common names of client certificates
     "token_life": 3600,
+    "query_count": 500,         # "Maximum Query Count" of a search
 }
 
 REASONS = ("UNSPECIFIED", "KEY_COMPROMISE", "CA_COMPROMISE",
@@ -321,9 +322,14 @@ class Authority:
         for criterion in query["criteria"]:
             value = criterion["value"]
             what = criterion["property"]
-            if criterion["operation"] not in ("EQUAL", "LIKE"):
+            if what == "ISSUED_DATE" and criterion["operation"] == "AFTER":
+                after = datetime.datetime.strptime(value,
+                                                   "%Y-%m-%dT%H:%M:%SZ")
+                found = [one for one in found
+                         if one.cert.not_valid_before > after]
+            elif criterion["operation"] not in ("EQUAL", "LIKE"):
                 raise Refused(400, "Invalid criteria operation value.")
-            if what == "QUERY":
+            elif what == "QUERY":
                 found = [one for one in found if value in
                          (one.username, dn_text(one.cert.subject))]
             elif what == "EXTERNAL_ACCOUNT_BINDING_ID":
@@ -335,6 +341,7 @@ class Authority:
         most = query["max_number_of_results"]
         if not 0 < most <= 400:
             raise Refused(400, "Invalid maximum number of results.")
+        most = min(most, self.settings["query_count"])
         return found[:most], len(found) > most
 
     def find(self, issuer, serial):

@@ -386,6 +386,32 @@ def test_the_binding_finds_it_whatever_the_username_has(world):
     assert len(searches) == 1
 
 
+def with_certificates_of_other_keys(world, profile, backdate):
+    """More than EJBCA tells at once, and the device's own comes last."""
+    world.ca.set(query_count=2, backdate=backdate)
+    for number in (1, 2, 3):
+        world.issued(profile, key=world.keys.rsa(number=number))
+    world.ca.set(backdate=600)
+
+
+def test_one_of_many_certificates_of_a_device_is_found(world):
+    with_certificates_of_other_keys(world, "unbound", 7 * 86400)
+    world.ca.fault("500-issued")
+    cert = world.issued("unbound")
+    assert int(world.certificates()[3]["serial"], 16) == cert.serial_number
+    first, second = world.ca.requests("search")
+    assert [len(one["body"]["criteria"]) for one in (first, second)] == [1, 2]
+
+
+@pytest.mark.parametrize("profile", ["default", "unbound"])
+def test_what_may_be_among_the_rest_is_not_taken_for_missing(world, profile):
+    with_certificates_of_other_keys(world, profile, 600)
+    world.ca.fault("500")
+    assert world.enrol(profile).status == PENDING
+    world.challenge_is("spent")
+    world.says(WAITS)
+
+
 def test_no_answer_in_time_is_looked_up(world):
     world.ca.fault("hang-issued")
     cert = world.issued("hasty")

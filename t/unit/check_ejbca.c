@@ -271,27 +271,45 @@ static apr_status_t found(const char *body, EVP_PKEY *of, apr_time_t since,
     return scep_ejbca_proto_found(200, body, strlen(body), digest, since, x);
 }
 
+START_TEST(a_search_is_for_one_value_and_for_a_time_where_one_is_given)
+{
+    ck_assert_str_eq(scep_ejbca_proto_search("QUERY", "scep-\"x", 0, pool),
+                     "{\"max_number_of_results\":100,\"criteria\":[{"
+                     "\"property\":\"QUERY\",\"value\":\"scep-\\\"x\","
+                     "\"operation\":\"EQUAL\"}]}");
+    ck_assert_ptr_nonnull(
+        strstr(scep_ejbca_proto_search("QUERY", "x",
+                                       apr_time_from_sec(1700000000), pool),
+               "{\"property\":\"ISSUED_DATE\",\"value\":"
+               "\"2023-11-14T22:13:20Z\",\"operation\":\"AFTER\"}"));
+}
+END_TEST
+
 START_TEST(a_search_finds_by_key_in_double_base64)
 {
     const char *twice = scep_ejbca_encode((const unsigned char *)cert_text,
                                           strlen(cert_text), pool);
     const char *body = apr_psprintf(pool,
                                     "{\"certificates\":[{\"certificate\":"
-                                    "\"%s\"},{\"certificate\":\"%s\"},{}],"
-                                    "\"more_results\":false}",
+                                    "\"%s\"},{\"certificate\":\"%s\"}],"
+                                    "\"more_results\":true}",
                                     other_text, twice);
     X509 *x = NULL;
 
     ck_assert_int_eq(found(body, key, 0, &x), APR_SUCCESS);
     ck_assert_int_eq(X509_cmp(x, cert), 0);
     X509_free(x);
-    /* too old */
+    /* too old; of those that are not told one may be it */
+    x = NULL;
     ck_assert_int_eq(found(body, key, apr_time_now() + apr_time_from_sec(60),
                            &x),
-                     APR_SUCCESS);
+                     APR_INCOMPLETE);
     ck_assert_ptr_null(x);
     ck_assert_int_eq(found("{\"certificates\":[]}", key, 0, &x), APR_SUCCESS);
     ck_assert_ptr_null(x);
+    /* what cannot be read may have been it */
+    ck_assert_int_eq(found("{\"certificates\":[{}]}", key, 0, &x),
+                     APR_EGENERAL);
     ck_assert_int_ne(found("{}", key, 0, &x), APR_SUCCESS);
     ck_assert_int_ne(found("<html>", key, 0, &x), APR_SUCCESS);
     ck_assert_int_ne(found("", key, 0, &x), APR_SUCCESS);
@@ -500,6 +518,8 @@ static Suite *ejbca_suite(void)
     tcase_add_loop_test(tcase, errors_mean_what_the_table_says, 0,
                         sizeof(refusals) / sizeof(*refusals));
     tcase_add_test(tcase, an_error_is_one_short_line);
+    tcase_add_test(
+        tcase, a_search_is_for_one_value_and_for_a_time_where_one_is_given);
     tcase_add_test(tcase, a_search_finds_by_key_in_double_base64);
     tcase_add_test(tcase, paths_are_escaped);
     tcase_add_test(tcase, the_issuer_is_found_by_name);
