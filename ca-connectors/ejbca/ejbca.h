@@ -71,11 +71,13 @@ apr_status_t scep_ejbca_call(scep_ejbca_t *ca, const char *method,
                              const char *path, const char *body,
                              scep_http_response_t *response, apr_pool_t *p);
 
-/** As scep_ca_provider_t.submit and poll. */
+/** As scep_ca_provider_t.submit, poll and lookup. */
 void scep_ejbca_submit(void *ca, const scep_ca_request_t *request,
                        scep_ca_result_t *result, apr_pool_t *p);
 void scep_ejbca_poll(void *ca, const char *handle, scep_ca_result_t *result,
                      apr_pool_t *p);
+void scep_ejbca_lookup(void *ca, const scep_ca_request_t *request,
+                       scep_ca_result_t *result, apr_pool_t *p);
 
 /** As scep_ca_provider_t.ca_chain, crl, revoke and health. */
 apr_status_t scep_ejbca_chain(void *ca, STACK_OF(X509) **chain, apr_pool_t *p);

@@ -15,7 +15,7 @@
 
 /* EJBCA lets certificates begin ten minutes before they are made. */
 #define BACKDATE_MAX apr_time_from_sec(900)
-/* After so long nothing is under way any more. */
+/* So long after the last call has ended nothing is under way any more. */
 #define SETTLED apr_time_from_sec(600)
 
 /* What is looked for where an answer is missing. */
@@ -23,8 +23,30 @@ typedef struct search_t {
     const char *username;
     const char *binding;   /**< or NULL */
     unsigned char key[32]; /**< SHA-256 of the SubjectPublicKeyInfo */
-    apr_time_t began;
+    apr_time_t began;      /**< it went out then, or later by a turn's time */
 } search_t;
+
+/* @return NULL, or what failed */
+static const char *search_for(search_t *search, const scep_ejbca_t *ca,
+                              const scep_ca_request_t *request, apr_pool_t *p)
+{
+    search->username = scep_ejbca_username(ca->conf->username, request, p);
+    search->binding = ca->conf->no_binding || ca->conf->preregistered
+                          ? NULL
+                          : request->idempotency_key;
+    if (search->username &&
+        EVP_Digest(request->spki, request->spki_len, search->key, NULL,
+                   EVP_sha256(), NULL) == 1)
+        return NULL;
+    ERR_clear_error();
+    return "OpenSSL fails at a digest";
+}
+
+/* Waiting for a turn and the call itself take a time-out each. */
+static int is_over(const scep_ejbca_t *ca, const search_t *search)
+{
+    return apr_time_now() - search->began > SETTLED + 2 * ca->conf->timeout;
+}
 
 /* ------------------------------------------------------------------ */
 /* Looking up                                                           */
@@ -157,8 +179,21 @@ void scep_ejbca_poll(void *cav, const char *handle, scep_ca_result_t *result,
         result->reason = "this is no handle of the connector to EJBCA";
         return;
     }
-    settle(cav, &search, apr_time_now() - search.began > SETTLED,
-           "the outcome was not known", result, p);
+    settle(cav, &search, is_over(cav, &search), "the outcome was not known",
+           result, p);
+}
+
+void scep_ejbca_lookup(void *cav, const scep_ca_request_t *request,
+                       scep_ca_result_t *result, apr_pool_t *p)
+{
+    search_t search = { .began = request->now };
+    const char *fault = search_for(&search, cav, request, p);
+
+    if (fault)
+        result->reason = fault;
+    else
+        settle(cav, &search, is_over(cav, &search),
+               "the answer was not received", result, p);
 }
 
 /* ------------------------------------------------------------------ */
@@ -206,7 +241,7 @@ static void send_order(scep_ejbca_t *ca, const char *body,
 }
 
 static void order(scep_ejbca_t *ca, const scep_ca_request_t *request,
-                  const search_t *search, const char *password,
+                  search_t *search, const char *password,
                   scep_ca_result_t *result, apr_pool_t *p)
 {
     const scep_ejbca_conf_t *conf = ca->conf;
@@ -237,6 +272,7 @@ static void order(scep_ejbca_t *ca, const scep_ca_request_t *request,
         result->outcome = SCEP_CA_UNAVAILABLE;
         result->reason = "another request of the same username is under way";
     } else {
+        search->began = apr_time_now();
         send_order(ca, body, search, result, p);
         scep_ejbca_turns_give(ca->turns, &turn);
     }
@@ -250,10 +286,8 @@ void scep_ejbca_submit(void *cav, const scep_ca_request_t *request,
     scep_ejbca_t *ca = cav;
     const char *password =
         ca->conf->preregistered ? request->challenge : random_password(p);
-    search_t search = {
-        .username = scep_ejbca_username(ca->conf->username, request, p),
-        .began = apr_time_now(),
-    };
+    search_t search;
+    const char *fault;
 
     if (!password && ca->conf->preregistered) {
         result->outcome = SCEP_CA_REJECTED;
@@ -262,14 +296,11 @@ void scep_ejbca_submit(void *cav, const scep_ca_request_t *request,
         result->reason = "there is no challenge to hand on to EJBCA";
         return;
     }
-    if (!ca->conf->no_binding && !ca->conf->preregistered)
-        search.binding = request->idempotency_key;
-    if (!password || !search.username ||
-        EVP_Digest(request->spki, request->spki_len, search.key, NULL,
-                   EVP_sha256(), NULL) != 1) {
-        ERR_clear_error();
+    fault = password ? search_for(&search, ca, request, p)
+                     : "OpenSSL fails at random octets";
+    if (fault) {
         result->outcome = SCEP_CA_UNAVAILABLE;
-        result->reason = "OpenSSL fails at a digest or random octets";
+        result->reason = fault;
         return;
     }
     order(ca, request, &search, password, result, p);

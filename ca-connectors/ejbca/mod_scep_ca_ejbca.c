@@ -191,6 +191,7 @@ static const scep_ca_provider_t provider = {
     .open = open_turns,
     .checks_challenge = checks_challenge,
     .longest = longest,
+    .lookup = scep_ejbca_lookup,
 };
 
 /* ------------------------------------------------------------------ */

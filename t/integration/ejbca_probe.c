@@ -4,20 +4,27 @@
  *   ejbca_probe NAME=VALUE... COMMAND [ARGUMENT...]
  *
  * NAME: url, ca, ca-file, certificate, key, issuer
- * COMMAND: poll HANDLE, chain, crl, revoke FILE REASON, health
+ * COMMAND: submit CSR-FILE BINDING, lookup CSR-FILE BINDING SECONDS-1970,
+ *          poll HANDLE, chain, crl, revoke FILE REASON, health
  *
  * It writes lines: the outcome, then what belongs to it.
  */
 #include "../../ca-connectors/ejbca/ejbca.h"
 
 #include <apr_general.h>
+#include <apr_strings.h>
 #include <openssl/pem.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static scep_ejbca_conf_t conf;
+#include "../../ca-connectors/ejbca/ejbca_username.h"
+
+static scep_ejbca_conf_t conf = { .username = EJBCA_USERNAME_DEFAULT,
+                                  .certificate_profile = "SCEP-DEVICE",
+                                  .end_entity_profile = "SCEP-EEP",
+                                  .timeout = 2 * APR_USEC_PER_SEC };
 
 static int set(const char *word)
 {
@@ -40,18 +47,54 @@ static int set(const char *word)
     return 0;
 }
 
-static int try_poll(scep_ejbca_t *ca, const char *handle, apr_pool_t *p)
+static void show(const scep_ca_result_t *result)
 {
     static const char *const names[] = { "UNKNOWN", "ISSUED", "PENDING",
                                          "REJECTED", "UNAVAILABLE" };
+
+    printf("%s\n%s\n%s\n", names[result->outcome],
+           result->reason ? result->reason : "",
+           result->handle ? result->handle : "");
+    if (result->certificate)
+        PEM_write_X509(stdout, result->certificate);
+}
+
+static int try_poll(scep_ejbca_t *ca, const char *handle, apr_pool_t *p)
+{
     scep_ca_result_t result = { 0 };
 
     scep_ejbca_poll(ca, handle, &result, p);
-    printf("%s\n%s\n%s\n", names[result.outcome],
-           result.reason ? result.reason : "",
-           result.handle ? result.handle : "");
-    if (result.certificate)
-        PEM_write_X509(stdout, result.certificate);
+    show(&result);
+    return 0;
+}
+
+/* Where began is not NULL it looks up only. */
+static int try_request(scep_ejbca_t *ca, const char *file, const char *binding,
+                       const char *began, apr_pool_t *p)
+{
+    FILE *in = fopen(file, "r");
+    X509_REQ *csr = in ? PEM_read_X509_REQ(in, NULL, NULL, NULL) : NULL;
+    unsigned char *der = NULL, *spki = NULL;
+    scep_ca_request_t request = { .idempotency_key = binding };
+    scep_ca_result_t result = { 0 };
+
+    if (in)
+        fclose(in);
+    if (!csr)
+        return 1;
+    request.subject = X509_REQ_get_subject_name(csr);
+    request.csr_len = (apr_size_t)i2d_X509_REQ(csr, &der);
+    request.csr = der;
+    request.spki_len =
+        (apr_size_t)i2d_X509_PUBKEY(X509_REQ_get_X509_PUBKEY(csr), &spki);
+    request.spki = spki;
+    if (began)
+        request.now = apr_time_from_sec(apr_atoi64(began));
+    (began ? scep_ejbca_lookup : scep_ejbca_submit)(ca, &request, &result, p);
+    show(&result);
+    OPENSSL_free(der);
+    OPENSSL_free(spki);
+    X509_REQ_free(csr);
     return 0;
 }
 
@@ -119,12 +162,18 @@ int main(int argc, char **argv)
     settings.ca_file = conf.ca_file;
     settings.certificate = conf.certificate;
     settings.key = conf.key;
+    settings.timeout = conf.timeout;
     ca.client = scep_http_client_create(&settings, p);
+    ca.turns = scep_ejbca_turns_open(apr_pcalloc(p, scep_ejbca_turns_size()));
     if (!ca.client ||
         apr_thread_mutex_create(&ca.mutex, APR_THREAD_MUTEX_DEFAULT, p))
         return 1;
     if (i + 2 == argc && !strcmp(argv[i], "poll"))
         failed = try_poll(&ca, argv[i + 1], p);
+    else if (i + 3 == argc && !strcmp(argv[i], "submit"))
+        failed = try_request(&ca, argv[i + 1], argv[i + 2], NULL, p);
+    else if (i + 4 == argc && !strcmp(argv[i], "lookup"))
+        failed = try_request(&ca, argv[i + 1], argv[i + 2], argv[i + 3], p);
     else if (i + 1 == argc && !strcmp(argv[i], "chain"))
         failed = try_chain(&ca, p);
     else if (i + 1 == argc && !strcmp(argv[i], "crl"))

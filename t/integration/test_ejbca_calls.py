@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 import gateway
 from other_ca import beside, ejbca_afresh
-from pki import spki
+from pki import name, spki
 
 PROBE = gateway.BUILD / "t" / "integration" / "ejbca_probe"
 
@@ -82,6 +82,66 @@ def test_poll_of_nothing_is_unknown_until_nothing_can_come_any_more(world):
     outcome, reason, _ = ask(world, "poll", handle_of(
         world, key, time.time() - 3600))
     assert outcome == "UNAVAILABLE" and "no certificate was made" in reason
+
+
+def csr_of(world, tmp_path):
+    made = x509.load_der_x509_csr(gateway.make_csr(
+        world.keys.rsa(), subject=name(("CN", world.cn))))
+    path = tmp_path / "probe.csr"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def certificate_of(found):
+    assert found[0] == "ISSUED", found
+    return x509.load_pem_x509_certificate(
+        ("\n".join(found[3:]) + "\n").encode())
+
+
+def is_the_only_one(world, cert):
+    only, = world.certificates()
+    assert int(only["serial"], 16) == cert.serial_number
+
+
+@pytest.mark.parametrize("what", ["hang-issued", "close-issued", "cut"])
+def test_the_handle_of_a_submission_is_good_in_another_process(
+        world, tmp_path, what):
+    csr = csr_of(world, tmp_path)
+    world.ca.fault(what)
+    world.ca.fault("html", step="search", times=-1)
+    outcome, _, handle = ask(world, "submit", csr, "b1")
+    assert outcome == "UNKNOWN" and handle
+    assert ask(world, "poll", handle)[0] == "UNKNOWN"
+    world.ca.control("DELETE", "/faults")
+    is_the_only_one(world, certificate_of(ask(world, "poll", handle)))
+    assert len(world.ca.requests("pkcs10enroll")) == 1
+
+
+def test_lookup_finds_what_a_killed_process_had_made(world, tmp_path):
+    csr = csr_of(world, tmp_path)
+    began = int(time.time())
+    assert ask(world, "submit", csr, "b1")[0] == "ISSUED"
+    for binding in ("b1", "one-that-EJBCA-does-not-keep"):
+        is_the_only_one(world, certificate_of(
+            ask(world, "lookup", csr, binding, began)))
+    assert len(world.ca.requests("pkcs10enroll")) == 1
+
+
+def test_lookup_of_nothing_is_unknown_while_something_may_come(world,
+                                                               tmp_path):
+    csr = csr_of(world, tmp_path)
+    outcome, _, handle = ask(world, "lookup", csr, "b1", int(time.time()))
+    assert outcome == "UNKNOWN"
+    assert ask(world, "poll", handle)[0] == "UNKNOWN"
+    long_ago = int(time.time()) - 3600
+    outcome, reason, _ = ask(world, "lookup", csr, "b1", long_ago)
+    assert outcome == "UNAVAILABLE" and "no certificate was made" in reason
+    world.ca.fault("html", step="search", times=-1)
+    assert ask(world, "lookup", csr, "b1", long_ago)[0] == "UNKNOWN"
+    world.ca.down()
+    assert ask(world, "lookup", csr, "b1", long_ago)[0] == "UNKNOWN"
+    world.ca.up()
+    assert world.ca.requests("pkcs10enroll") == []
 
 
 def test_poll_takes_no_certificate_of_another_key(world):
