@@ -76,6 +76,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/ndes.c %D%/httpd/ndes.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
+	%D%/httpd/revocation_job.h \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
