@@ -53,6 +53,8 @@ typedef struct scep_ejbca_t {
     apr_thread_mutex_t *mutex; /**< over what follows */
     char *bearer;              /**< OAuth's token, or NULL; malloc */
     apr_time_t bearer_until;
+    apr_time_t no_bearer_at; /**< when none could be had */
+    char no_bearer[256];     /**< and why */
     char *issuer; /**< as EJBCA said, or NULL; malloc; never changes then */
 } scep_ejbca_t;
 

@@ -75,7 +75,9 @@ static const char *fetch_bearer(scep_ejbca_t *ca, apr_pool_t *p)
 }
 
 /*
- * The token to use now.  Others wait meanwhile: they need it too.
+ * The token to use now.  Others wait meanwhile: they need it too, and where
+ * there is none they do not ask in their turn, or a service that hangs would
+ * keep the last of them for as many time-outs as there are.
  * @param stale  one that was not taken, or NULL
  * @param error  set where there is no token
  */
@@ -83,12 +85,21 @@ static const char *bearer_of(scep_ejbca_t *ca, const char *stale,
                              const char **error, apr_pool_t *p)
 {
     const char *bearer = NULL;
+    apr_time_t asked = apr_time_now();
 
     *error = NULL;
     apr_thread_mutex_lock(ca->mutex);
-    if (!ca->bearer || apr_time_now() + TOKEN_MARGIN >= ca->bearer_until ||
-        (stale && !strcmp(stale, ca->bearer)))
+    if (ca->no_bearer_at > asked) {
+        *error = apr_pstrdup(p, ca->no_bearer);
+    } else if (!ca->bearer ||
+               apr_time_now() + TOKEN_MARGIN >= ca->bearer_until ||
+               (stale && !strcmp(stale, ca->bearer))) {
         *error = fetch_bearer(ca, p);
+        if (*error) {
+            ca->no_bearer_at = apr_time_now();
+            apr_cpystrn(ca->no_bearer, *error, sizeof(ca->no_bearer));
+        }
+    }
     if (!*error)
         bearer = apr_pstrdup(p, ca->bearer);
     apr_thread_mutex_unlock(ca->mutex);

@@ -275,6 +275,8 @@ class Emulator:
 
     def serve(self, step, method, path, query, headers, body, fault):
         if step == "token":
+            if fault.get("hold"):
+                self.hold()
             return self.plain(fault) or self.give_token(headers, body)
         if step == "health":
             return Answer(200, "ALLOK", "text/plain")

@@ -59,6 +59,9 @@ PROFILES = (
     + profile("wrong-token", NAMES + "ScepEjbcaToken file:ca/wrong-token\n")
     + profile("oauth", NAMES + "ScepEjbcaOAuth ${SANDBOX_CA_TOKEN_URL} "
               "mod-scep file:ca/secrets/client\n")
+    + profile("patient-oauth", NAMES + "ScepEjbcaTimeout 10min\n"
+              "ScepEjbcaOAuth ${SANDBOX_CA_TOKEN_URL} mod-scep "
+              "file:ca/secrets/client\n")
     + profile("wrong-oauth", NAMES + "ScepEjbcaOAuth "
               "${SANDBOX_CA_TOKEN_URL} mod-scep file:ca/wrong-token\n")
     + profile("stranger", NAMES + "ScepEjbcaClientCertificate "
@@ -514,6 +517,29 @@ def test_no_token_no_request(world, members, told):
     world.challenge_is("issued")
     world.says(ALARM, "ca-down", told)
     assert len(world.certificates()) == 1
+
+
+def test_a_token_service_that_hangs_is_waited_for_once(world):
+    # each request needs a new one
+    world.ca.control("POST", "/expire")
+    world.ca.set(token_life=1)
+    world.issued("patient-oauth")
+    world.ca.fault("hang", step="token")
+    asked = len(world.ca.requests("token"))
+    challenges = [world.server.issue("patient-oauth") for _ in range(4)]
+    world.log.expect(ALARM)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(world.is_put_off, "patient-oauth",
+                               one["challenge"], cn="device-" + one["id"])
+                   for one in challenges]
+        wait_until(lambda: world.ca.state["held"] == 1)
+        wait_until(lambda: {world.server.state(one["id"])
+                            for one in challenges} == {"claimed"})
+        world.ca.release()
+        for one in waiting:
+            one.result()
+    assert len(world.ca.requests("token")) == asked + 1
+    world.issued("patient-oauth")
 
 
 # ------------------------------------------------- preregistered end entities
