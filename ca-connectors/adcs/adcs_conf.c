@@ -61,6 +61,19 @@ static const char *take_file(cmd_parms *cmd, const char **to, const char *arg)
     return err;
 }
 
+/* A file, or a key in a token. */
+static const char *take_key(cmd_parms *cmd, const char **file,
+                            const char **uri, const char *arg)
+{
+    const char *fault;
+
+    if (strncasecmp(arg, "pkcs11:", 7))
+        return take_file(cmd, file, arg);
+    *uri = arg;
+    fault = scep_http_check_key_uri(arg);
+    return fault ? mistake(cmd, "%s", fault) : NULL;
+}
+
 static const char **member(cmd_parms *cmd, void *confv)
 {
     return (const char **)((char *)confv + (apr_size_t)cmd->info);
@@ -147,11 +160,7 @@ static const char *take_certificate(cmd_parms *cmd, scep_adcs_conf_t *conf,
 
     if (err || !key)
         return err;
-    if (!strncasecmp(key, "pkcs11:", 7)) {
-        conf->key_uri = key;
-        return NULL;
-    }
-    return take_file(cmd, &conf->key, key);
+    return take_key(cmd, &conf->key, &conf->key_uri, key);
 }
 
 static const char *take_keytab(cmd_parms *cmd, scep_adcs_conf_t *conf,
@@ -211,11 +220,7 @@ static const char *set_signer(cmd_parms *cmd, void *confv, const char *file,
     conf->signer_key = conf->signer;
     if (err || !key)
         return err;
-    if (!strncasecmp(key, "pkcs11:", 7)) {
-        conf->signer_key = key;
-        return NULL;
-    }
-    return take_file(cmd, &conf->signer_key, key);
+    return take_key(cmd, &conf->signer_key, &conf->signer_key, key);
 }
 
 static const char *set_timeout(cmd_parms *cmd, void *confv, const char *arg)

@@ -133,11 +133,11 @@ static const char *set_certificate(cmd_parms *cmd, void *confv,
 
     if (err || !key)
         return err;
-    if (!strncasecmp(key, "pkcs11:", 7)) {
-        conf->key_uri = key;
-        return NULL;
-    }
-    return take_file(cmd, &conf->key, key);
+    if (strncasecmp(key, "pkcs11:", 7))
+        return take_file(cmd, &conf->key, key);
+    conf->key_uri = key;
+    err = scep_http_check_key_uri(key);
+    return err ? mistake(cmd, "%s", err) : NULL;
 }
 
 static const char *set_oauth(cmd_parms *cmd, void *confv, int argc,

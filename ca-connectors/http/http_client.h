@@ -122,6 +122,13 @@ const char *scep_http_check_certificate(const char *file, const char *key_file,
                                         apr_pool_t *p);
 
 /**
+ * Says whether a URI may stand for a key; opens nothing.  A PIN in it would
+ * be a secret in the configuration, and libp11 logs URIs whole.
+ * @return NULL, or what is wrong
+ */
+const char *scep_http_check_key_uri(const char *uri);
+
+/**
  * Says whether a keytab can be used; asks no KDC.
  * @param principal  whose key it must have; NULL: anyone's
  * @return NULL, or what is wrong, for the log

@@ -3,6 +3,8 @@
  */
 #include "http_client.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -65,4 +67,11 @@ const char *scep_http_check_certificate(const char *file, const char *key_file,
     X509_free(cert);
     ERR_clear_error();
     return err;
+}
+
+const char *scep_http_check_key_uri(const char *uri)
+{
+    return strstr(uri, "pin-value") ? "the PIN belongs into a file: "
+                                      "pin-source=file:PATH"
+                                    : NULL;
 }

@@ -2,8 +2,11 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import contextlib
 import shutil
+import socket
 import sys
+import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import gateway
 import pki
 import profiles
+import softhsm
 import stores
 from gateway import Sandbox
 from postgres import Postgres
@@ -190,3 +194,46 @@ def enrol(server, keys):
         return endpoint.send(message, method)
 
     return run
+
+
+@pytest.fixture
+def proxy():
+    """Its port, and the heads of what it was asked; it lets anybody through
+    to 127.0.0.1."""
+    def pass_on(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve(client):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(4096)
+        asked.append(head)
+        port = int(head.split(b" ")[1].rpartition(b":")[2])
+        server = socket.create_connection(("127.0.0.1", port))
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        threading.Thread(target=pass_on, args=(server, client),
+                         daemon=True).start()
+        pass_on(client, server)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],),
+                                 daemon=True).start()
+
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1], asked
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def token():
+    """A PKCS #11 token without a key."""
+    directory = gateway.scratch()
+    yield softhsm.Token(directory)
+    shutil.rmtree(directory)

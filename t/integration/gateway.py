@@ -27,8 +27,11 @@ LEVELS = ["emerg", "alert", "crit", "error", "warn", "notice", "info",
           "debug"]
 LOG_LINE = re.compile(r"^\[[^\]]+\] \[(?P<module>\w*):(?P<level>\w+)\] "
                       r"(?:\[[^\]]*\] )*(?P<text>.*)$")
-# what mod_scep may say at every start
-STARTUP = [r"ScepLegacyCrypto"]
+# what may be said at every start
+STARTUP = [
+    r"ScepLegacyCrypto",
+    # mod_ssl, of a distribution that has built it with a later OpenSSL
+    r"AH01882"]
 
 
 def scratch():

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 
 import kerberos
+import softhsm
 from gateway import wait_until
 from other_ca import (ALARM, ISSUED, OtherCa, REFUSED, SINGLE, WAITS, World,
                       beside)
@@ -447,9 +448,9 @@ def test_a_certificate_of_another_key_is_another_request_of_certsrv(world):
 def make_world(make_server, realm, keys):
     made = []
 
-    def make(kind="adcs-certsrv", mpm="event", lines=PROFILES):
+    def make(kind="adcs-certsrv", mpm="event", lines=PROFILES, more=()):
         server = make_server(lines, mpm, ca=kind, start=False,
-                             environment=environment(realm))
+                             environment={**environment(realm), **dict(more)})
         server.startup.append("SCEP0421")
         prepare(realm)(server.dir)
         server.start()
@@ -467,6 +468,32 @@ def test_a_device_enrols_under_every_mpm(make_world, mpm):
     world = make_world(mpm=mpm)
     for profile in ("default", "kerberos-ces", "ntlm-certsrv"):
         world.issued(profile)
+
+
+def test_a_device_enrols_through_a_proxy(make_world, proxy):
+    port, asked = proxy
+    lines = "    ScepAdcsProxy http://127.0.0.1:%d\n" % port
+    world = make_world(lines=PROFILES + both("proxied", lines=lines)
+                       + profile("proxied-bound", CES, "kerberos", KERBEROS,
+                                 lines=lines, server="BOUND"))
+    for number, name in enumerate(("proxied-ces", "proxied-certsrv",
+                                   "proxied-bound"), 1):
+        world.issued(name)
+        assert len(asked) == number
+    assert not any(b"Authorization" in head for head in asked)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+def test_the_gateways_key_may_be_in_a_token(make_world, token, interface):
+    world = make_world(lines=PROFILES + profile(
+        "hsm", interface, "certificate",
+        'ca/tls/gateway.pem "%s"' % token.uri("object=connector")),
+        more=token.environment)
+    token.take(world.ca.dir / "tls/gateway.key")
+    token.give_to(os.stat("/proc/%d" % world.server.children()[0]).st_uid)
+    world.issued("hsm")
+    assert world.filed()[0]["account"] == "gateway"
+    assert softhsm.PIN not in world.log.raw()
 
 
 def test_without_a_kdc_the_device_comes_again(make_world, realm):

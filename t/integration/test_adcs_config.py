@@ -107,7 +107,11 @@ def check(config, profile="", more="", **change):
      "ScepAdcsAuth"),
     ({"auth": "ScepAdcsAuth certificate pki/text.pem pki/ra.key"},
      "ScepAdcsAuth"),
+    ({"auth": 'ScepAdcsAuth certificate pki/ra.pem '
+              '"pkcs11:object=a?pin-value=1234"'}, "pin-source=file:"),
     ({"more": "ScepAdcsSigner none.pem"}, "there is no file"),
+    ({"more": 'ScepAdcsSigner pki/ra.pem "pkcs11:object=a?pin-value=1"'},
+     "pin-source=file:"),
     ({"more": "ScepAdcsSigner pki/ra.pem"}, "ScepAdcsSigner"),
     ({"more": "ScepAdcsSigner pki/ra.pem pki/other.key"}, "ScepAdcsSigner"),
     ({"more": "ScepAdcsSigner pki/text.pem pki/ra.key"}, "ScepAdcsSigner"),

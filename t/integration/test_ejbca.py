@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 
 import scepclient
+import softhsm
 from gateway import make_csr, wait_until
 from other_ca import (ALARM, ISSUED, OtherCa, REFUSED, SINGLE, WAITS,
                       World, beside, ejbca_afresh, ejbca_secrets)
@@ -118,9 +119,10 @@ def world(gateway_before_ejbca, keys):
 def make_world(make_server, keys):
     made = []
 
-    def make(lines="", mpm="event"):
+    def make(lines="", mpm="event", environment=None):
         made.append(World(make_server(PROFILES + lines, mpm, ca="ejbca",
-                                      start=False), keys))
+                                      start=False, environment=environment),
+                          keys))
         prepare(made[-1].server.dir)
         made[-1].server.start()
         return made[-1]
@@ -161,6 +163,41 @@ def test_a_device_enrols_under_every_mpm(make_world, mpm):
     world = make_world(mpm=mpm)
     world.issued()
     world.issued("oauth", cn="other", key=world.keys.rsa(number=1))
+
+
+def test_a_device_enrols_through_a_proxy(make_world, proxy):
+    port, asked = proxy
+    world = make_world(profile("proxied", NAMES + CLIENT + "ScepEjbcaProxy "
+                               "http://127.0.0.1:%d\n" % port)
+                       + profile("proxied-oauth", NAMES + "ScepEjbcaOAuth "
+                                 "${SANDBOX_CA_TOKEN_URL} mod-scep "
+                                 "file:ca/secrets/client\nScepEjbcaProxy "
+                                 "http://127.0.0.1:%d\n" % port))
+    world.issued("proxied")
+    assert [head.split()[0] for head in asked] == [b"CONNECT"]
+    world.issued("proxied-oauth")
+    assert len(asked) == 3      # for the token too
+    assert not any(b"Authorization" in head for head in asked)
+
+
+def test_the_gateways_key_may_be_in_a_token(make_world, token):
+    world = make_world(
+        profile("hsm", NAMES + "ScepEjbcaClientCertificate "
+                'ca/tls/gateway.pem "%s"\n' % token.uri("object=connector"))
+        + profile("no-hsm", NAMES + "ScepEjbcaClientCertificate "
+                  'ca/tls/gateway.pem "%s"\n' % token.uri("object=none")),
+        environment=token.environment)
+    token.take(world.ca.dir / "tls/gateway.key")
+    token.give_to(os.stat("/proc/%d" % world.server.children()[0]).st_uid)
+    for _ in range(3):
+        world.issued("hsm")
+    assert {one["certificate"] for one in world.ca.requests(
+        "pkcs10enroll")} == {"gateway"}
+    # what libp11 says on stderr comes first
+    world.log.expect(ALARM, "private key was not found", "PKCS11_get_private")
+    world.is_put_off("no-hsm")
+    world.says(ALARM, "ca-down", "cannot load the key pkcs11:")
+    assert softhsm.PIN not in world.log.raw()
 
 
 def test_answers_that_differ_in_form_are_understood(world):

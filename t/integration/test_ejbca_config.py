@@ -107,6 +107,8 @@ def check(config, profile="", more="", **change):
     ({"auth": "ScepEjbcaOAuth http://idp.example/ gateway file:token"},
      "https://"),
     ({"auth": "ScepEjbcaClientCertificate none.pem"}, "there is no file"),
+    ({"auth": "ScepEjbcaClientCertificate pki/ra.pem "
+              '"pkcs11:token=scep?pin-value=1234"'}, "pin-source=file:"),
     ({"auth": "ScepEjbcaClientCertificate pki/ra.pem none.key"},
      "there is no file"),
     ({"auth": "ScepEjbcaClientCertificate pki/ra.pem"},

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import gateway
 import kerberos
 import pki
+import softhsm
 from gateway import Sandbox
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -317,40 +318,6 @@ def test_servers_behind_one_address_show_several_certificates(
     assert all(seen["verdict"] == "BOUND" for seen in epa.seen())
 
 
-@pytest.fixture
-def proxy():
-    """Its port; it lets anybody through to 127.0.0.1."""
-    def pass_on(source, sink):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def serve(client):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += client.recv(4096)
-        asked.append(head)
-        port = int(head.split(b" ")[1].rpartition(b":")[2])
-        server = socket.create_connection(("127.0.0.1", port))
-        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        threading.Thread(target=pass_on, args=(server, client),
-                         daemon=True).start()
-        pass_on(client, server)
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],),
-                                 daemon=True).start()
-
-    asked = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1], asked
-        listener.shutdown(socket.SHUT_RDWR)
-
-
 def test_a_token_is_bound_through_a_proxy(probe, epa, keytab, proxy):
     """Which sees none of it."""
     port, asked = proxy
@@ -570,40 +537,27 @@ def test_identities_do_not_mix(realm, probe, epa, keytab):
 
 # -------------------------------------------------------------- client's key
 
-class Token:
-    """A PKCS #11 token in files, with a key and its certificate."""
+class Token(softhsm.Token):
+    """With the certificate of its key."""
 
-    def __init__(self, realm, keys, key):
-        self.dir = realm.dir / ("token-%s" % os.urandom(4).hex())
-        (self.dir / "tokens").mkdir(parents=True)
-        (self.dir / "softhsm2.conf").write_text(
-            "directories.tokendir = %s/tokens\n" % self.dir)
-        self.environment = {"SOFTHSM2_CONF": str(self.dir / "softhsm2.conf")}
-        (self.dir / "pin").write_text("123456")
+    def __init__(self, realm, key):
+        super().__init__(realm.dir)
         (self.dir / "key").write_bytes(pki.pem_key(key))
+        self.take(self.dir / "key")
+        (self.dir / "key").unlink()
         self.certificate = self.dir / "certificate.pem"
         self.certificate.write_bytes(pki.pem_cert(pki.certificate(
             key, pki.name(("CN", "connector")))))
-        self.run("--init-token", "--free", "--label", "scep", "--pin",
-                 "123456", "--so-pin", "123456")
-        self.run("--import", self.dir / "key", "--token", "scep", "--label",
-                 "connector", "--id", "01", "--pin", "123456")
-        (self.dir / "key").unlink()
-
-    def run(self, *words):
-        kerberos.run({**os.environ, **self.environment}, "softhsm2-util",
-                     *words)
 
     def words(self, *attributes):
-        return ("certificate=%s" % self.certificate, "key-uri=pkcs11:"
-                + ";".join(["token=scep", *attributes, "type=private"])
-                + "?pin-source=file:%s/pin" % self.dir)
+        return ("certificate=%s" % self.certificate,
+                "key-uri=" + self.uri(*attributes))
 
 
 @pytest.fixture(params=["rsa", "ec"])
 def token(request, realm, keys):
     key = keys.rsa(number=1) if request.param == "rsa" else keys.ec()
-    return Token(realm, keys, key)
+    return Token(realm, key)
 
 
 def test_a_key_may_be_in_a_token(probe, certificate, make_epa, keytab, token):

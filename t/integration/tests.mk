@@ -51,7 +51,7 @@ EXTRA_DIST += $(integration_tests) \
 	%D%/other_ca.py \
 	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
-	%D%/scepclient.py %D%/stores.py
+	%D%/scepclient.py %D%/softhsm.py %D%/stores.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif

@@ -27,7 +27,7 @@ static apr_pool_t *pool;
 static http_server_t *server;
 static scep_http_response_t response;
 static char *dir;
-static EVP_PKEY *key;
+static EVP_PKEY *key, *ca_key;
 static X509 *ca, *good_cert, *wrong_cert;
 
 static int unanswered[2]; /* a pipe, closed when the resolver may go on */
@@ -359,8 +359,6 @@ static const char *write_pem(const char *name, X509 *cert, EVP_PKEY *with)
 
 static void setup_tls(void)
 {
-    EVP_PKEY *ca_key;
-
     setup_pool();
     key = support_ec("P-256", pool);
     ca_key = support_ec("P-256", pool);
@@ -446,6 +444,23 @@ START_TEST(a_server_of_another_name_gets_no_request)
 
     settings.ca_file = write_pem("ca.pem", ca, NULL);
     check_failed(ask_url(client_of(&settings), at), APR_EGENERAL, 0);
+    ck_assert_uint_eq(http_server_requests(server), 0);
+    SSL_CTX_free(tls);
+}
+END_TEST
+
+START_TEST(a_server_whose_certificate_has_expired_gets_no_request)
+{
+    SSL_CTX *tls = tls_context();
+    const char *at;
+    scep_http_settings_t settings = plain();
+
+    ck_assert_ptr_nonnull(X509_gmtime_adj(X509_getm_notAfter(good_cert), -1));
+    ck_assert_int_gt(X509_sign(good_cert, ca_key, EVP_sha256()), 0);
+    at = serve_tls(tls, good_cert);
+    settings.ca_file = write_pem("ca.pem", ca, NULL);
+    check_failed(ask_url(client_of(&settings), at), APR_EGENERAL, 0);
+    ck_assert_ptr_nonnull(strstr(response.error, "expired"));
     ck_assert_uint_eq(http_server_requests(server), 0);
     SSL_CTX_free(tls);
 }
@@ -703,6 +718,8 @@ static TCase *case_tls(void)
     tcase_add_test(tests, a_server_of_the_ca_is_trusted);
     tcase_add_test(tests, a_server_of_another_ca_gets_no_request);
     tcase_add_test(tests, a_server_of_another_name_gets_no_request);
+    tcase_add_test(tests,
+                   a_server_whose_certificate_has_expired_gets_no_request);
     tcase_add_test(tests, a_client_shows_its_certificate);
     tcase_add_test(tests, a_key_can_be_under_a_pass_phrase);
     return tests;
