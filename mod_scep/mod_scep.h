@@ -403,8 +403,13 @@ typedef struct scep_challenge_provider_t {
                                       apr_time_t now,
                                       char id[SCEP_CHALLENGE_ID_SIZE],
                                       apr_pool_t *p);
-    /** Counts the live challenges of a requester, as it was cut. */
-    apr_status_t (*count)(void *store, const char *requester, apr_time_t now,
+    /**
+     * Counts the live challenges of a requester, as it was cut.
+     * @param limit  where *count is not above it, it may be more than there
+     *               are; else it is exact
+     */
+    apr_status_t (*count)(void *store, const char *requester,
+                          apr_uint64_t limit, apr_time_t now,
                           apr_uint64_t *count, apr_pool_t *p);
     /**
      * Lengthens the lease of a claim, so that it outlives whoever made it;

@@ -7,6 +7,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
 	%D%/core/challenge_claim.c \
 	%D%/core/challenge_manage.c \
+	%D%/core/challenge_quota.c \
 	%D%/core/challenge_digest.c %D%/core/challenge_digest.h \
 	%D%/core/challenge_record.c %D%/core/challenge_record.h \
 	%D%/core/challenge_sweep.c \

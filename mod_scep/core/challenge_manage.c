@@ -135,9 +135,24 @@ apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
     return APR_SUCCESS;
 }
 
-/** @param requester  whose, as a record has it; NULL: everybody's */
-static apr_uint64_t count_live(const scep_table_t *table, apr_time_t now,
-                               const char *requester)
+/** Whether a slot that holds one of the requester's looks like this.  One that
+ * is being written may look like any: it was not there when the count began.
+ */
+static int is_of(const scep_table_t *table, uint32_t slot,
+                 const char *requester)
+{
+    uint64_t words[4];
+
+    for (int i = 0; i < 4; i++) {
+        words[i] = atomic_load_explicit(
+            &table->records[slot][SCEP_RECORD_REQUESTER + i],
+            memory_order_relaxed);
+    }
+    return !memcmp(words, requester, sizeof(words));
+}
+
+apr_uint64_t scep_table_count_live(const scep_table_t *table, apr_time_t now,
+                                   const char *requester)
 {
     uint32_t seconds = scep_word_seconds(now);
     apr_uint64_t count = 0;
@@ -146,7 +161,8 @@ static apr_uint64_t count_live(const scep_table_t *table, apr_time_t now,
         uint64_t word = scep_table_word(table, slot);
         scep_record_t record;
 
-        if (!scep_word_counted(word))
+        if (!scep_word_counted(word) ||
+            (requester && !is_of(table, slot, requester)))
             continue;
         /* the word alone says it until its time has come */
         if (!requester && seconds < scep_word_time(word))
@@ -160,22 +176,13 @@ static apr_uint64_t count_live(const scep_table_t *table, apr_time_t now,
     return count;
 }
 
-apr_uint64_t scep_table_count(scep_table_t *table, const char *requester,
-                              apr_time_t now)
-{
-    char cut[SCEP_CHALLENGE_REQUESTER_MAX + 1] = "";
-
-    scep_record_copy_text(cut, requester);
-    return count_live(table, now, cut);
-}
-
 void scep_table_stats(scep_table_t *table, apr_time_t now,
                       scep_challenge_stats_t *stats)
 {
     memset(stats, 0, sizeof(*stats));
     stats->capacity = table->capacity;
     stats->bytes = table->header->size;
-    stats->live = count_live(table, now, NULL);
+    stats->live = scep_table_count_live(table, now, NULL);
 }
 
 /* ------------------------------------------------------------------ */

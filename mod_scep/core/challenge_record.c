@@ -202,36 +202,44 @@ apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
 /* ------------------------------------------------------------------ */
 /* Records                                                              */
 
-/* It tells a whole record from a torn one, no more: whoever can write the
- * file has better ways.  So it need not be cryptographic, but quick. */
-static uint64_t check_of(const scep_table_t *table, uint32_t slot,
-                         const scep_record_t *record)
+/* Unknown without the key, but not cryptographic: it is to be quick. */
+static uint64_t mix(uint64_t h, const uint64_t *words, int count)
 {
-    uint64_t h = table->seed ^ slot * UINT64_C(0x9e3779b97f4a7c15);
-
-    for (int i = 0; i < SCEP_RECORD_CHECKED; i++) {
-        h = (h ^ record->word[i]) * UINT64_C(0xff51afd7ed558ccd);
+    for (int i = 0; i < count; i++) {
+        h = (h ^ words[i]) * UINT64_C(0xff51afd7ed558ccd);
         h ^= h >> 32;
     }
     return h;
 }
 
-/* One to one in either half; unknown without the key. */
+/* It tells a whole record from a torn one, no more: whoever can write the
+ * file has better ways. */
+static uint64_t check_of(const scep_table_t *table, uint32_t slot,
+                         const scep_record_t *record)
+{
+    return mix(table->seed ^ slot * UINT64_C(0x9e3779b97f4a7c15), record->word,
+               SCEP_RECORD_CHECKED);
+}
+
+uint64_t scep_record_text(const scep_table_t *table, const char text[32])
+{
+    uint64_t words[4];
+
+    memcpy(words, text, sizeof(words));
+    return mix(table->seed, words, 4);
+}
+
+/* One to one in either half. */
 uint64_t scep_record_network(const scep_table_t *table,
                              const unsigned char address[16],
                              unsigned int prefix)
 {
     unsigned char masked[16];
     uint64_t half[2];
-    uint64_t h = table->seed;
 
     scep_network_mask(masked, address, prefix);
     memcpy(half, masked, sizeof(half));
-    for (int i = 0; i < 2; i++) {
-        h = (h ^ half[i]) * UINT64_C(0xff51afd7ed558ccd);
-        h ^= h >> 32;
-    }
-    return h;
+    return mix(table->seed, half, 2);
 }
 
 void scep_record_copy_text(char to[32], const char *from)

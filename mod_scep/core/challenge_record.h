@@ -125,8 +125,9 @@ typedef struct scep_digests_t {
 } scep_digests_t;
 
 #define SCEP_RECORD_WORDS 20
-#define SCEP_RECORD_CHECKED 17 /**< the words that check covers */
-#define SCEP_RECORD_LIFE 18    /**< the two that change */
+#define SCEP_RECORD_REQUESTER 9 /**< the first of its four words */
+#define SCEP_RECORD_CHECKED 17  /**< the words that check covers */
+#define SCEP_RECORD_LIFE 18     /**< the two that change */
 #define SCEP_RECORD_LEFT 19
 
 /** A record, copied out of the table. */
@@ -153,6 +154,8 @@ typedef union scep_record_t {
 } scep_record_t;
 
 _Static_assert(sizeof(scep_record_t) == 8 * SCEP_RECORD_WORDS &&
+                   offsetof(scep_record_t, requester) ==
+                       8 * SCEP_RECORD_REQUESTER &&
                    offsetof(scep_record_t, check) == 8 * SCEP_RECORD_CHECKED &&
                    offsetof(scep_record_t, life) == 8 * SCEP_RECORD_LIFE &&
                    offsetof(scep_record_t, uses_left) == 8 * SCEP_RECORD_LEFT,
@@ -225,6 +228,11 @@ static inline int scep_record_shared(const scep_record_t *record)
 /* ------------------------------------------------------------------ */
 /* The table                                                            */
 
+/** Requesters whose challenges are counted, and among how many of them one
+ * has its place: a cache line. */
+#define SCEP_TABLE_REQUESTERS 448
+#define SCEP_TABLE_CELLS 8
+
 typedef struct scep_table_header_t {
     uint64_t magic;
     uint32_t version;
@@ -239,7 +247,13 @@ typedef struct scep_table_header_t {
     scep_word_t cursor; /**< bucket that the next issue tidies */
     uint8_t fill_cursor[120];
     scep_word_t swept; /**< second of the last whole sweep */
+    uint8_t fill_swept[120];
+    /** challenge_quota.c; all zero in a file that was made before it */
+    scep_word_t requesters[SCEP_TABLE_REQUESTERS];
 } scep_table_header_t;
+
+_Static_assert(sizeof(scep_table_header_t) <= SCEP_TABLE_HEADER,
+               "the header is one page");
 
 #define SCEP_TABLE_CONTEXTS 64
 
@@ -280,6 +294,8 @@ apr_status_t scep_record_digest(scep_table_t *table, const char *secret,
 uint64_t scep_record_network(const scep_table_t *table,
                              const unsigned char address[16],
                              unsigned int prefix);
+/** The digest of a text of 32 octets. */
+uint64_t scep_record_text(const scep_table_t *table, const char text[32]);
 /** Cuts to the 31 octets that fit, not within a UTF-8 character.
  * @param to  zeroed */
 void scep_record_copy_text(char to[32], const char *from);
@@ -309,6 +325,16 @@ scep_challenge_state_t scep_table_inspect(const scep_table_t *table,
                                           uint32_t slot, uint32_t now,
                                           uint64_t *word,
                                           scep_record_t *record);
+/** Counts what is live.
+ * @param requester  whose, as a record has it; NULL: everybody's */
+apr_uint64_t scep_table_count_live(const scep_table_t *table, apr_time_t now,
+                                   const char *requester);
+
+/* challenge_quota.c */
+
+/** To be called when the challenge is there. */
+void scep_table_add_issued(scep_table_t *table, const scep_record_t *record);
+void scep_table_forget_counts(scep_table_t *table);
 
 /* challenge_sweep.c: counting and reclaiming */
 

@@ -211,6 +211,7 @@ apr_status_t scep_table_open(scep_table_t **table, void *mem, apr_size_t size,
         return APR_EINVAL;
     }
     lay_out(t, mem, header->capacity);
+    scep_table_forget_counts(t);
     *table = t;
     return APR_SUCCESS;
 }
@@ -397,8 +398,10 @@ apr_status_t scep_table_issue_digests(scep_table_t *table,
     scep_record_make(table, &record, spec, digests, random);
     scep_record_store(table, slot, &record);
     rv = publish(table, slot, word, &record);
-    if (rv == APR_SUCCESS)
+    if (rv == APR_SUCCESS) {
+        scep_table_add_issued(table, &record);
         scep_record_id(slot, &record, id);
+    }
     return rv;
 }
 

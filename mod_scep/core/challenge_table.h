@@ -98,7 +98,7 @@ apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
                                           const scep_challenge_info_t *info),
                              void *baton, apr_pool_t *p);
 apr_uint64_t scep_table_count(scep_table_t *table, const char *requester,
-                              apr_time_t now);
+                              apr_uint64_t limit, apr_time_t now);
 void scep_table_stats(scep_table_t *table, apr_time_t now,
                       scep_challenge_stats_t *stats);
 

@@ -340,14 +340,15 @@ static apr_status_t dbd_stats(void *storev, apr_time_t now,
 }
 
 static apr_status_t dbd_count(void *storev, const char *requester,
-                              apr_time_t now, apr_uint64_t *count,
-                              apr_pool_t *p)
+                              apr_uint64_t limit, apr_time_t now,
+                              apr_uint64_t *count, apr_pool_t *p)
 {
     const char *args[] = { mod_scep_sql_requester(requester, p),
                            mod_scep_sql_time(now, p), NULL };
     const char *const *columns;
     apr_status_t rv = numbers(storev, SCEP_SQL_COUNT, args, &columns, p);
 
+    (void)limit;
     if (rv == APR_SUCCESS)
         *count = (apr_uint64_t)apr_atoi64(columns[0]);
     return rv;

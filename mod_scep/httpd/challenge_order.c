@@ -263,7 +263,7 @@ static scep_order_outcome_t check_quota(const scep_order_t *order,
 
     if (!mod_scep_callers_quota(r, &quota))
         return SCEP_ORDER_DONE;
-    rv = conf->store_provider->count(conf->store, order->spec.requester,
+    rv = conf->store_provider->count(conf->store, order->spec.requester, quota,
                                      r->request_time, &count, r->pool);
     if (rv == APR_SUCCESS && count <= quota)
         return SCEP_ORDER_DONE;

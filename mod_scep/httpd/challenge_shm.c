@@ -273,13 +273,13 @@ static apr_status_t shm_stats(void *storev, apr_time_t now,
 }
 
 static apr_status_t shm_count(void *storev, const char *requester,
-                              apr_time_t now, apr_uint64_t *count,
-                              apr_pool_t *p)
+                              apr_uint64_t limit, apr_time_t now,
+                              apr_uint64_t *count, apr_pool_t *p)
 {
     scep_challenge_shm_t *store = storev;
 
     (void)p;
-    *count = scep_table_count(store->table, requester, now);
+    *count = scep_table_count(store->table, requester, limit, now);
     return APR_SUCCESS;
 }
 

@@ -236,39 +236,6 @@ START_TEST(one_challenge_is_told_as_in_a_listing)
 }
 END_TEST
 
-START_TEST(live_challenges_of_a_requester_are_counted)
-{
-    static const char *const names[] = {
-        "alice", "bob", "alic", "0123456789012345678901234567890-and-more"
-    };
-    scep_challenge_spec_t spec = { .profile = "p", .created = at(0) };
-    int n = 0;
-
-    make(100);
-    for (int who = 0; who < 4; who++)
-        for (int i = 0; i < 5 + who; i++) {
-            spec.secret = secret((unsigned int)n++);
-            spec.requester = names[who];
-            spec.expires = at(i == 0 ? 10 : 100);
-            ck_assert_int_eq(scep_table_issue(table, &spec, 1, last_id),
-                             APR_SUCCESS);
-            if (i == 1)
-                ck_assert_int_eq(scep_table_revoke(table, last_id, at(0)),
-                                 APR_SUCCESS);
-        }
-    for (int who = 0; who < 4; who++) {
-        apr_uint64_t all = (apr_uint64_t)(4 + who);
-
-        ck_assert_uint_eq(scep_table_count(table, names[who], at(9)), all);
-        ck_assert_uint_eq(scep_table_count(table, names[who], at(10)),
-                          all - 1);
-        ck_assert_uint_eq(scep_table_count(table, names[who], at(100)), 0);
-    }
-    ck_assert_uint_eq(scep_table_count(table, "nobody", at(0)), 0);
-    ck_assert_uint_eq(scep_table_count(table, "", at(0)), 0);
-}
-END_TEST
-
 /* Every state, asked for with what claim would be asked with. */
 START_TEST(a_check_says_what_a_claim_would_and_changes_nothing)
 {
@@ -333,7 +300,6 @@ static Suite *list_suite(void)
     tcase_add_test(tc, a_long_requester_is_cut_between_characters);
     tcase_add_test(tc, a_note_and_the_bindings_are_told);
     tcase_add_test(tc, one_challenge_is_told_as_in_a_listing);
-    tcase_add_test(tc, live_challenges_of_a_requester_are_counted);
     tcase_add_test(tc, a_check_says_what_a_claim_would_and_changes_nothing);
     return suite;
 }

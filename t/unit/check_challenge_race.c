@@ -295,6 +295,55 @@ START_TEST(a_crowd_that_issues_fills_the_table_exactly)
 }
 END_TEST
 
+#define QUOTA 40
+
+/* As challenge_order.c does it: who is over the quota takes its one back. */
+static void *issue_within_quota(void *number)
+{
+    int me = *(int *)number;
+    char kept[ROUNDS / 40][SCEP_CHALLENGE_ID_SIZE];
+    int count = 0;
+
+    pthread_barrier_wait(&shared->barrier);
+    for (int n = 0; n < ROUNDS / 40; n++) {
+        char id[SCEP_CHALLENGE_ID_SIZE];
+
+        if (issue("q", me * ROUNDS + n, id) != APR_SUCCESS) {
+            shared->faults++;
+        } else if (scep_table_count(table, "", QUOTA, NOW) > QUOTA) {
+            if (scep_table_revoke(table, id, NOW) != APR_SUCCESS)
+                shared->faults++;
+        } else {
+            memcpy(kept[count++], id, sizeof(id));
+            if (++shared->granted > QUOTA)
+                shared->faults++;
+        }
+        /* some of them are used up meanwhile */
+        if (count && n % 3 == me % 3) {
+            shared->granted--;
+            if (scep_table_revoke(table, kept[--count], NOW) != APR_SUCCESS)
+                shared->faults++;
+        }
+    }
+    shared->winners[me] = count;
+    return NULL;
+}
+
+START_TEST(a_crowd_never_has_more_than_its_quota)
+{
+    int total = 0;
+
+    make(20000);
+    run(issue_within_quota);
+    for (int n = 0; n < PROCESSES * THREADS; n++)
+        total += shared->winners[n];
+    ck_assert_int_eq(shared->granted, total);
+    ck_assert_int_le(total, QUOTA);
+    ck_assert_uint_eq(scep_table_count(table, "", 0, NOW),
+                      (unsigned int)total);
+}
+END_TEST
+
 static void *issue_same(void *number)
 {
     char id[SCEP_CHALLENGE_ID_SIZE];
@@ -540,6 +589,7 @@ int main(void)
     tcase_add_test(tc, of_64_who_claim_at_once_one_wins_10000_times);
     tcase_add_test(tc, nothing_is_lost_or_doubled_in_a_crowd);
     tcase_add_test(tc, a_crowd_that_issues_fills_the_table_exactly);
+    tcase_add_test(tc, a_crowd_never_has_more_than_its_quota);
     tcase_add_test(tc, of_those_who_issue_one_secret_at_most_one_succeeds);
     tcase_add_test(tc,
                    of_64_who_share_a_challenge_as_many_get_in_as_it_has_uses);

@@ -118,9 +118,11 @@ TESTS += %D%/check_result %D%/check_alg %D%/check_message
 EXTRA_DIST += t/data
 
 check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_uses \
-	%D%/check_challenge_extend %D%/check_challenge_list %D%/check_challenge_file
+	%D%/check_challenge_extend %D%/check_challenge_list \
+	%D%/check_challenge_quota %D%/check_challenge_file
 TESTS += %D%/check_challenge_table %D%/check_challenge_uses \
-	%D%/check_challenge_extend %D%/check_challenge_list %D%/check_challenge_file
+	%D%/check_challenge_extend %D%/check_challenge_list \
+	%D%/check_challenge_quota %D%/check_challenge_file
 CHALLENGE_FIXTURE = %D%/challenge_fixture.c %D%/challenge_fixture.h
 %C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c \
 	$(CHALLENGE_FIXTURE)
@@ -138,6 +140,10 @@ CHALLENGE_FIXTURE = %D%/challenge_fixture.c %D%/challenge_fixture.h
 	$(CHALLENGE_FIXTURE)
 %C%_check_challenge_list_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_list_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_quota_SOURCES = %D%/check_challenge_quota.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_quota_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_quota_LDADD = libunit.la libscepcore.la
 %C%_check_challenge_file_SOURCES = %D%/check_challenge_file.c \
 	$(CHALLENGE_FIXTURE)
 %C%_check_challenge_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
