@@ -16,7 +16,8 @@ libscepcore_la_SOURCES = \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/der.c %D%/core/der.h \
 	%D%/core/device.c %D%/core/device.h \
-	%D%/core/enrol.c %D%/core/enrol.h %D%/core/event.h \
+	%D%/core/enrol.c %D%/core/enrol.h \
+	%D%/core/event.c %D%/core/event.h \
 	%D%/core/gate.c %D%/core/gate.h \
 	%D%/core/explain.c %D%/core/explain.h \
 	%D%/core/message.h %D%/core/message_private.h \
@@ -33,7 +34,11 @@ libscepcore_la_SOURCES = \
 	%D%/core/record.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h \
+	%D%/core/seal.c %D%/core/seal.h \
+	%D%/core/seal_trust.c %D%/core/seal_trust.h \
+	%D%/core/seal_walk.c %D%/core/seal_walk.h \
 	%D%/core/static_secret.c %D%/core/static_secret.h \
+	%D%/core/time_text.c %D%/core/time_text.h \
 	%D%/core/utf8.c %D%/core/utf8.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 

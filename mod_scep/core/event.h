@@ -47,4 +47,39 @@ typedef struct scep_event_t {
     const char *detail;
 } scep_event_t;
 
+/** Texts of an event: profile, actor and what follows. */
+#define SCEP_EVENT_TEXTS 9
+
+/** What a text is called where events are shown, such as "ca_request". */
+const char *scep_event_member(int number);
+
+/** The text of that number, "" where it is NULL. */
+const char *scep_event_text(const scep_event_t *event, int number);
+
+/** @param text  not copied */
+void scep_event_set_text(scep_event_t *event, int number, const char *text);
+
+/** The name of a type, such as "challenge-issued"; "event-99" of one that
+ * only a later version knows. */
+const char *scep_event_name(scep_event_type_t type, apr_pool_t *p);
+
+/** The type of such a name, or 0. */
+scep_event_type_t scep_event_type(const char *name);
+
+/**
+ * Makes the texts of an event what is kept of them: none is NULL, all are
+ * UTF-8 without control characters ('?' stands for what is not), whatever a
+ * device has sent.  What is clean stays as it is.
+ * @param max  octets of each text that are kept
+ */
+void scep_event_clean(scep_event_t *clean, const scep_event_t *event,
+                      apr_size_t max, apr_pool_t *p);
+
+/**
+ * The octets that are digested of an event: every column of it, numbers
+ * with their most significant octet first, texts behind their length.
+ */
+const unsigned char *scep_event_canonical(const scep_event_t *event,
+                                          apr_size_t *len, apr_pool_t *p);
+
 #endif

@@ -14,6 +14,7 @@
 #define MOD_SCEP_LEDGER_H
 
 #include "core/record.h"
+#include "core/seal.h"
 #include "log.h"
 
 typedef struct scep_ledger_t scep_ledger_t;
@@ -41,11 +42,7 @@ typedef struct scep_ledger_filter_t {
 } scep_ledger_filter_t;
 
 /** An event as it is kept. */
-typedef struct scep_ledger_event_t {
-    apr_int64_t number;
-    apr_int64_t seal; /**< number of its seal; 0: not sealed yet */
-    scep_event_t event;
-} scep_ledger_event_t;
+typedef scep_sealed_event_t scep_ledger_event_t;
 
 /** A record or a certificate with its place in listings. */
 typedef struct scep_ledger_record_t {
@@ -58,17 +55,8 @@ typedef struct scep_ledger_certificate_t {
     scep_certificate_t certificate;
 } scep_ledger_certificate_t;
 
-/** A seal over a batch of events; core/seal.h makes and checks them. */
-typedef struct scep_ledger_seal_t {
-    apr_int64_t number;
-    apr_time_t time;
-    int count;
-    const char *leaves; /**< "NUMBER:HASH" of each event, blanks between */
-    const char *root;
-    const char *previous;    /**< digest of the seal before */
-    const char *certificate; /**< of the RA, base64 DER */
-    const char *signature;   /**< base64 */
-} scep_ledger_seal_t;
+/** A seal over a batch of events. */
+typedef scep_seal_t scep_ledger_seal_t;
 
 /* ------------------------------------------------------------------ */
 /* Life (ledger_open.c)                                                 */

@@ -224,3 +224,16 @@ TESTS += %D%/check_challenge_sql
 	mod_scep/httpd/challenge_row.c mod_scep/httpd/challenge_sql.c
 %C%_check_challenge_sql_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_sql_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_event %D%/check_seal %D%/check_seal_walk
+TESTS += %D%/check_event %D%/check_seal %D%/check_seal_walk
+%C%_check_event_SOURCES = %D%/check_event.c
+%C%_check_event_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_event_LDADD = libunit.la libscepcore.la
+%C%_check_seal_SOURCES = %D%/check_seal.c %D%/seal_fixture.c %D%/seal_fixture.h
+%C%_check_seal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_seal_LDADD = libunit.la libscepcore.la
+%C%_check_seal_walk_SOURCES = %D%/check_seal_walk.c \
+	%D%/seal_fixture.c %D%/seal_fixture.h
+%C%_check_seal_walk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_seal_walk_LDADD = libunit.la libscepcore.la
