@@ -13,11 +13,12 @@ import subprocess
 import tempfile
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
+
+import pkcs10
 
 ISSUED, PENDING, DENIED, FAILED = "issued", "pending", "denied", "failed"
 
@@ -184,10 +185,9 @@ class Authority:
 
     def read(self, blob):
         """A PKCS#10, or one in a CMS that an enrolment agent signed."""
-        try:
-            return self.checked(x509.load_der_x509_csr(blob)), None
-        except (ValueError, UnsupportedAlgorithm):
-            pass
+        csr = pkcs10.load(blob)
+        if csr:
+            return csr, None
         with tempfile.TemporaryDirectory() as scratch:
             signer = pathlib.Path(scratch, "signer.pem")
             done = subprocess.run(
@@ -201,14 +201,10 @@ class Authority:
             x509.ExtendedKeyUsage).value
         if AGENT not in [usage.dotted_string for usage in usages]:
             raise Refused(0x8009480B)
-        return self.checked(x509.load_der_x509_csr(done.stdout)), \
-            agent.subject.rfc4514_string()
-
-    @staticmethod
-    def checked(csr):
-        if not csr.is_signature_valid:
+        csr = pkcs10.load(done.stdout)
+        if csr is None:
             raise Refused(0x8009310B)
-        return csr
+        return csr, agent.subject.rfc4514_string()
 
     def find(self, number, user):
         """A request, for the account alone that made it."""

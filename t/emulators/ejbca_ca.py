@@ -13,10 +13,11 @@ import os
 import threading
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+
+import pkcs10
 
 CA_NAME = "IssuingCA"
 CERTIFICATE_PROFILES = ("SCEP-DEVICE",)
@@ -86,16 +87,14 @@ def der(thing):
 
 def read_csr(text):
     """PEM, or its base64 alone."""
+    lines = [line for line in text.splitlines() if "-----" not in line]
     try:
-        if "-----BEGIN" in text:
-            csr = x509.load_pem_x509_csr(text.encode())
-        else:
-            csr = x509.load_der_x509_csr(base64.b64decode(text))
-        if csr.is_signature_valid:
-            return csr
-    except (ValueError, UnsupportedAlgorithm):
-        pass
-    raise Refused(400, "Invalid certificate request")
+        csr = pkcs10.load(base64.b64decode("".join(lines)))
+    except ValueError:
+        csr = None
+    if csr is None:
+        raise Refused(400, "Invalid certificate request")
+    return csr
 
 
 class Authority:

@@ -44,6 +44,7 @@ EXTRA_DIST += $(integration_tests) \
 	t/emulators/adcs_epa.py \
 	t/emulators/ca_server.py t/emulators/ejbca.py \
 	t/emulators/ejbca_ca.py t/emulators/epa.py t/emulators/intune.py \
+	t/emulators/pkcs10.py \
 	t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \

@@ -14,6 +14,7 @@ import pytest  # noqa: E402
 import gateway  # noqa: E402
 import pki  # noqa: E402
 import profiles  # noqa: E402
+import strongswan  # noqa: E402
 
 TOOLS = {"scepclient": "scep", "pki": "strongswan-pki",
          "certmonger": "certmonger", "getcert": "certmonger",
@@ -145,3 +146,9 @@ def verify(server, tmp_path):
 @pytest.fixture
 def url(server):
     return lambda profile: server.endpoint(profile).url
+
+
+@pytest.fixture
+def client(url, tmp_path):
+    """strongSwan's: client(profile, challenge, more words ...)."""
+    return strongswan.Client(url, tmp_path)

@@ -2,45 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
-import subprocess
-
 import pytest
-
-
-def pki(directory, *words, output=None):
-    done = subprocess.run(["pki", *map(str, words)], cwd=directory,
-                          stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=60)
-    if output and done.returncode == 0:
-        (directory / output).write_bytes(done.stdout)
-    return done
-
-
-@pytest.fixture
-def client(url, tmp_path):
-    def run(profile, secret, *more, dn="C=CH, O=test, CN=swan", san=None,
-            size="2048"):
-        for path in tmp_path.glob("*.crt"):
-            path.unlink()
-        got = pki(tmp_path, "--scepca", "--url", url(profile), "--caout",
-                  "ca.crt", "--raout", "ra.crt", "--outform", "pem")
-        assert got.returncode == 0, got.stderr
-        made = pki(tmp_path, "--gen", "--type", "rsa", "--size", size,
-                   "--outform", "pem", output="k.pem")
-        assert made.returncode == 0, made.stderr
-        words = ["--scep", "--url", url(profile), "--in", "k.pem", "--dn", dn,
-                 "--password", secret, "--interval", "2", "--maxpolltime",
-                 "6", "--outform", "pem", *more]
-        ra = "ra.crt"
-        words += ["--cacert-enc", "ra-2.crt" if profile == "split" else ra,
-                  "--cacert-sig", ra]
-        # root and issuing CA come as ca.crt and ca-1.crt
-        for path in sorted(tmp_path.glob("ca*.crt")):
-            words += ["--cacert", path.name]
-        if san:
-            words += ["--san", san]
-        return pki(tmp_path, *words, output="c.pem")
-    return run
 
 
 def test_q03_defaults_aes_and_sha256(server, client, verify, tmp_path):
