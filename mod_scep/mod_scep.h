@@ -370,12 +370,13 @@ typedef struct scep_challenge_provider_t {
     apr_status_t (*revoke)(void *store, const char *id, apr_time_t now,
                            apr_pool_t *p);
     /**
-     * Walks the challenges.
+     * Walks the challenges in the order of their ids.
      * @param visit  called for each, stops the walk by returning non-zero
      * @param profiles  names that info->profile is looked up in, char *
+     * @param after  an id: only those behind it; NULL: all
      */
     apr_status_t (*list)(void *store, apr_time_t now,
-                         const apr_array_header_t *profiles,
+                         const apr_array_header_t *profiles, const char *after,
                          int (*visit)(void *baton,
                                       const scep_challenge_info_t *info),
                          void *baton, apr_pool_t *p);

@@ -107,18 +107,40 @@ static void describe(uint32_t slot, const scep_record_t *record,
             info->profile = APR_ARRAY_IDX(profiles, i, const char *);
 }
 
+/** Reads 16 hexadecimal digits. */
+static int parse_id(const char *id, uint32_t *slot, uint32_t *random)
+{
+    uint64_t value = 0;
+    size_t len;
+
+    for (len = 0; len < SCEP_CHALLENGE_ID_SIZE && id[len]; len++) {
+        int digit = OPENSSL_hexchar2int((unsigned char)id[len]);
+
+        if (digit < 0)
+            return 0;
+        value = value << 4 | (uint64_t)digit;
+    }
+    *slot = (uint32_t)(value >> 32);
+    *random = (uint32_t)value;
+    return len == SCEP_CHALLENGE_ID_SIZE - 1;
+}
+
 apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
                              const apr_array_header_t *profiles,
+                             const char *after,
                              int (*visit)(void *baton,
                                           const scep_challenge_info_t *info),
                              void *baton, apr_pool_t *p)
 {
     uint64_t *known;
+    uint32_t slot = 0, random;
     apr_status_t rv = digest_profiles(table, profiles, &known, p);
 
     if (rv != APR_SUCCESS)
         return rv;
-    for (uint32_t slot = 0; slot < table->slots; slot++) {
+    if (after && !parse_id(after, &slot, &random))
+        return APR_EINVAL;
+    for (; slot < table->slots; slot++) {
         uint64_t word;
         scep_record_t record;
         scep_challenge_info_t info;
@@ -129,7 +151,8 @@ apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
         if (state == SCEP_CHALLENGE_STATE_NONE)
             continue;
         describe(slot, &record, state, profiles, known, &info);
-        if (visit(baton, &info))
+        /* the first slot may hold another one by now */
+        if ((!after || strcmp(info.id, after) > 0) && visit(baton, &info))
             break;
     }
     return APR_SUCCESS;
@@ -187,24 +210,6 @@ void scep_table_stats(scep_table_t *table, apr_time_t now,
 
 /* ------------------------------------------------------------------ */
 /* One by its id                                                        */
-
-/** Reads 16 hexadecimal digits. */
-static int parse_id(const char *id, uint32_t *slot, uint32_t *random)
-{
-    uint64_t value = 0;
-    size_t len;
-
-    for (len = 0; len < SCEP_CHALLENGE_ID_SIZE && id[len]; len++) {
-        int digit = OPENSSL_hexchar2int((unsigned char)id[len]);
-
-        if (digit < 0)
-            return 0;
-        value = value << 4 | (uint64_t)digit;
-    }
-    *slot = (uint32_t)(value >> 32);
-    *random = (uint32_t)value;
-    return len == SCEP_CHALLENGE_ID_SIZE - 1;
-}
 
 /**
  * Finds what an id names.

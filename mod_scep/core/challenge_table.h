@@ -94,6 +94,7 @@ apr_status_t scep_table_get(scep_table_t *table, const char *id,
                             scep_challenge_info_t *info, apr_pool_t *p);
 apr_status_t scep_table_list(scep_table_t *table, apr_time_t now,
                              const apr_array_header_t *profiles,
+                             const char *after,
                              int (*visit)(void *baton,
                                           const scep_challenge_info_t *info),
                              void *baton, apr_pool_t *p);

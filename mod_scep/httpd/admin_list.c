@@ -160,8 +160,7 @@ static int is_wanted(const page_t *page, const scep_challenge_info_t *info)
 {
     const filter_t *filter = page->filter;
 
-    return (!filter->after || strcmp(info->id, filter->after) > 0) &&
-           (!filter->state || info->state == filter->state) &&
+    return (!filter->state || info->state == filter->state) &&
            (!filter->profile ||
             (info->profile && !strcmp(info->profile, filter->profile))) &&
            (!filter->requester ||
@@ -234,8 +233,8 @@ int mod_scep_admin_list(request_rec *r)
                                      r->pool);
     if (rv == APR_SUCCESS) {
         rv = conf->store_provider->list(conf->store, r->request_time,
-                                        mod_scep_admin_profiles(r), add_row,
-                                        &page, r->pool);
+                                        mod_scep_admin_profiles(r),
+                                        filter.after, add_row, &page, r->pool);
     }
     if (rv != APR_SUCCESS)
         return mod_scep_admin_down(r, rv);

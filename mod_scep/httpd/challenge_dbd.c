@@ -275,6 +275,7 @@ static apr_status_t dbd_get(void *storev, const char *id, apr_time_t now,
 /* A page at a time, so that memory does not grow with the table. */
 static apr_status_t dbd_list(void *storev, apr_time_t now,
                              const apr_array_header_t *profiles,
+                             const char *after,
                              int (*visit)(void *baton,
                                           const scep_challenge_info_t *info),
                              void *baton, apr_pool_t *p)
@@ -285,6 +286,8 @@ static apr_status_t dbd_list(void *storev, apr_time_t now,
     int stop = 0, count = SCEP_SQL_PAGE;
     apr_status_t rv = apr_pool_create(&p, p);
 
+    if (after)
+        apr_cpystrn(last, after, sizeof(last));
     while (rv == APR_SUCCESS && !stop && count == SCEP_SQL_PAGE) {
         apr_array_header_t *rows;
 

@@ -253,13 +253,15 @@ static apr_status_t shm_get(void *storev, const char *id, apr_time_t now,
 
 static apr_status_t shm_list(void *storev, apr_time_t now,
                              const apr_array_header_t *profiles,
+                             const char *after,
                              int (*visit)(void *baton,
                                           const scep_challenge_info_t *info),
                              void *baton, apr_pool_t *p)
 {
     scep_challenge_shm_t *store = storev;
 
-    return scep_table_list(store->table, now, profiles, visit, baton, p);
+    return scep_table_list(store->table, now, profiles, after, visit, baton,
+                           p);
 }
 
 static apr_status_t shm_stats(void *storev, apr_time_t now,

@@ -120,8 +120,8 @@ const scep_challenge_info_t *list_row(const char *id, int seconds)
     APR_ARRAY_PUSH(profiles, const char *) = "other";
     APR_ARRAY_PUSH(profiles, const char *) = "default";
     memset(&rows, 0, sizeof(rows));
-    ck_assert_int_eq(scep_table_list(table, at(seconds), profiles, collect,
-                                     &rows, pool),
+    ck_assert_int_eq(scep_table_list(table, at(seconds), profiles, NULL,
+                                     collect, &rows, pool),
                      APR_SUCCESS);
     for (int i = 0; i < rows.count; i++)
         if (!strcmp(rows.row[i].id, id))

@@ -318,8 +318,8 @@ START_TEST(a_torn_record_is_refused)
         ck_assert_int_eq(scep_table_revoke(table, last_id, at(0)),
                          APR_NOTFOUND);
         memset(&rows, 0, sizeof(rows));
-        ck_assert_int_eq(scep_table_list(table, at(0), NULL, collect, &rows,
-                                         pool),
+        ck_assert_int_eq(scep_table_list(table, at(0), NULL, NULL, collect,
+                                         &rows, pool),
                          APR_SUCCESS);
         ck_assert_int_eq(rows.count, 0);
         record[bit / 8] ^= (char)(1 << bit % 8);

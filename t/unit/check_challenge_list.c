@@ -149,9 +149,49 @@ START_TEST(a_listing_tells_what_was_asked_for)
     row = list_row(last_id, 1);
     ck_assert_ptr_null(row->profile);
     ck_assert_str_eq(row->requester, "");
-    ck_assert_int_eq(scep_table_list(table, at(1), NULL, collect, &rows, pool),
+    ck_assert_int_eq(scep_table_list(table, at(1), NULL, NULL, collect, &rows,
+                                     pool),
                      APR_SUCCESS);
     ck_assert_int_eq(rows.count, 1);
+}
+END_TEST
+
+/* Whoever asks for the next page does not walk over those before it. */
+START_TEST(a_listing_begins_behind_an_id)
+{
+    char ids[6][SCEP_CHALLENGE_ID_SIZE], other[SCEP_CHALLENGE_ID_SIZE];
+    rows_t all = { 0 };
+
+    make(100);
+    for (unsigned int n = 0; n < 6; n++)
+        ck_assert_int_eq(issue(secret(n), 0, 100), APR_SUCCESS);
+    ck_assert_int_eq(scep_table_list(table, at(1), NULL, NULL, collect, &all,
+                                     pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(all.count, 6);
+    for (int i = 0; i < 6; i++)
+        memcpy(ids[i], all.row[i].id, sizeof(ids[i]));
+    for (int i = 0; i < 6; i++) {
+        rows_t rows = { 0 };
+
+        ck_assert_int_eq(scep_table_list(table, at(1), NULL, ids[i], collect,
+                                         &rows, pool),
+                         APR_SUCCESS);
+        ck_assert_int_eq(rows.count, 5 - i);
+        if (i < 5)
+            ck_assert_str_eq(rows.row[0].id, ids[i + 1]);
+        /* an id of one that was in the slot before */
+        memcpy(other, ids[i], sizeof(other));
+        memcpy(other + 8, "00000000", 8);
+        memset(&rows, 0, sizeof(rows));
+        ck_assert_int_eq(scep_table_list(table, at(1), NULL, other, collect,
+                                         &rows, pool),
+                         APR_SUCCESS);
+        ck_assert_int_eq(rows.count, 6 - i);
+    }
+    ck_assert_int_eq(scep_table_list(table, at(1), NULL, "no id", collect,
+                                     &all, pool),
+                     APR_EINVAL);
 }
 END_TEST
 
@@ -297,6 +337,7 @@ static Suite *list_suite(void)
     tcase_add_test(tc, a_stale_id_hits_no_other_challenge);
     tcase_add_test(tc, a_listing_tells_every_state);
     tcase_add_test(tc, a_listing_tells_what_was_asked_for);
+    tcase_add_test(tc, a_listing_begins_behind_an_id);
     tcase_add_test(tc, a_long_requester_is_cut_between_characters);
     tcase_add_test(tc, a_note_and_the_bindings_are_told);
     tcase_add_test(tc, one_challenge_is_told_as_in_a_listing);
