@@ -6,7 +6,6 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
-#include <http_request.h>
 
 #include "callers.h"
 #include "challenge_order.h"
@@ -181,10 +180,9 @@ static int serve_one(request_rec *r, const char *id)
     scep_challenge_info_t info;
     int status;
 
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, M_PATCH, M_DELETE, -1);
     if (r->method_number != M_GET && r->method_number != M_PATCH &&
         r->method_number != M_DELETE)
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mod_scep_json_not_allowed(r, "GET, HEAD, PATCH, DELETE");
     if (!find(r, id, &info, &status))
         return status;
     switch (r->method_number) {
@@ -208,13 +206,12 @@ int mod_scep_admin_challenges(request_rec *r, const char *id)
     }
     if (id)
         return serve_one(r, id);
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, M_POST, -1);
     switch (r->method_number) {
     case M_GET:
         return mod_scep_admin_list(r);
     case M_POST:
         return mod_scep_admin_issue(r);
     default:
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mod_scep_json_not_allowed(r, "GET, HEAD, POST");
     }
 }

@@ -6,7 +6,6 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
-#include <http_request.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -283,9 +282,8 @@ int mod_scep_admin_explain(request_rec *r)
     const char *err;
     int status;
 
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_POST, -1);
     if (r->method_number != M_POST)
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mod_scep_json_not_allowed(r, "POST");
     status = mod_scep_json_read(r, &question.body);
     if (!question.body)
         return status;

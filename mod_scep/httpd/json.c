@@ -53,7 +53,11 @@ static const char *encoding_fault(const unsigned char *body, apr_size_t len)
 static const char *syntax_fault(const json_error_t *error, apr_pool_t *p)
 {
     const char *quoted = strstr(error->text, " near ");
+    enum json_error_code code = json_error_code(error);
 
+    if (code == json_error_null_character ||
+        code == json_error_null_byte_in_key)
+        return "A string has a NUL in it (\\u0000): leave it out.";
     return apr_psprintf(p, "The body is no JSON: %.*s (line %d, column %d).",
                         quoted ? (int)(quoted - error->text)
                                : (int)strlen(error->text),
@@ -177,6 +181,13 @@ int mod_scep_json_problem(request_rec *r, int status, const char *fmt, ...)
     return send_as(r, status, "application/problem+json",
                    json_pack("{s:s, s:i, s:s}", "title", line + 4, "status",
                              status, "detail", detail));
+}
+
+int mod_scep_json_not_allowed(request_rec *r, const char *allowed)
+{
+    apr_table_setn(r->headers_out, "Allow", allowed);
+    return mod_scep_json_problem(r, HTTP_METHOD_NOT_ALLOWED,
+                                 "This resource knows %s.", allowed);
 }
 
 const char *mod_scep_json_time(apr_time_t time, apr_pool_t *p)

@@ -37,6 +37,10 @@ const char *mod_scep_json_known(const json_t *object, const char *const *known,
 /** Sends an object with a status; takes the caller's reference. */
 int mod_scep_json_send(request_rec *r, int status, json_t *object);
 
+/** Answers a method that the resource does not have.
+ * @param allowed  those that it has: "GET, HEAD" */
+int mod_scep_json_not_allowed(request_rec *r, const char *allowed);
+
 /**
  * Sends an application/problem+json (RFC 9457) and logs it.
  * @param fmt  one sentence that says what to change

@@ -10,7 +10,7 @@
 #include "metrics.h"
 
 #include <apr_strings.h>
-#include <http_request.h>
+#include <http_protocol.h>
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -19,6 +19,7 @@
 
 #include "core/metric_text.h"
 #include "http.h"
+#include "json.h"
 
 #define CELLS 1024
 #define TEXT_WORDS 29
@@ -246,9 +247,8 @@ int mod_scep_metrics_answer(request_rec *r)
     apr_time_t now = apr_time_now();
     const char *text;
 
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
     if (r->method_number != M_GET)
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mod_scep_json_not_allowed(r, "GET, HEAD");
     show_counters(out);
     show_store(out, r, now);
     show_verifiers(out, r, now);

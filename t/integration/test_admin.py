@@ -204,7 +204,8 @@ def test_a_binding_holds(server, enrol, keys, member, good, bad):
     ('{"profile":"default"}'.encode("utf-32"), "UTF-8"),
     ('{"note":"\u00e4"}'.encode("latin-1"), "UTF-8"),
     (gzip.compress(b'{"profile":"default"}'), "compressed"),
-    (b"\xef\xbb\xbf{}", "byte order mark")])
+    (b"\xef\xbb\xbf{}", "byte order mark"),
+    (b'{"note":"a\\u0000b"}', "NUL"), (b'{"a\\u0000b":1}', "NUL")])
 def test_another_encoding_is_400_and_says_what_to_change(server, body, word):
     problem(server.admin("POST", body=body), 400, word)
 
@@ -427,7 +428,7 @@ def test_unknown_resource_is_404(server, path):
     ("POST", "/challenges/0123456789abcdef", {"GET", "PATCH", "DELETE"})])
 def test_methods(server, method, path, allowed):
     answer = server.admin(method, path, body={} if method == "POST" else None)
-    assert answer.status == 405
+    problem(answer, 405, *allowed)
     assert allowed <= {w.strip() for w in answer.headers["allow"].split(",")}
 
 

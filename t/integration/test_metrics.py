@@ -9,6 +9,7 @@ import secrets
 import pytest
 
 import gateway
+from adminapi import problem
 from gateway import make_csr, wait_until
 from pki import dns
 from pkimessage import BAD_REQUEST, FAILURE, SUCCESS
@@ -179,7 +180,8 @@ def test_no_label_is_a_client_s(sandbox, keys):
 
 def test_only_get_and_only_whom_require_lets_in(sandbox):
     answer = sandbox.admin("POST", "/metrics", body={})
-    assert answer.status == 405 and "GET" in answer.headers["allow"]
+    problem(answer, 405)
+    assert "GET" in answer.headers["allow"]
     sandbox.lines += """
 <Location "/closed">
     SetHandler scep-admin
