@@ -357,7 +357,8 @@ typedef struct scep_challenge_provider_t {
                                       scep_challenge_claim_t *claim,
                                       apr_pool_t *p);
     /**
-     * Spends it, or the use that was claimed.  APR_EGENERAL: the lease was
+     * Spends it, or the use that was claimed.  Where the claim excludes
+     * others it may be said again.  APR_EGENERAL: the lease was
      * lost, or it was revoked meanwhile; deliver nothing.  APR_EAGAIN: nor
      * where the store does not work now.
      */
@@ -413,9 +414,11 @@ typedef struct scep_challenge_provider_t {
                           apr_uint64_t limit, apr_time_t now,
                           apr_uint64_t *count, apr_pool_t *p);
     /**
-     * Lengthens the lease of a claim, so that it outlives whoever made it;
-     * commit or release follow with what claim is then.  The same once more,
-     * with the claim as it was, changes nothing and succeeds.
+     * Lengthens the lease of a claim, so that it outlives whoever made it and
+     * the challenge itself; commit or release follow with the claim as it is
+     * then or as it was.  Once more, with either and an end that is not
+     * later, changes nothing and succeeds.  Where others may claim beside it
+     * there is no lease, and nothing to lengthen.
      * @param until  whole seconds count
      * @return APR_SUCCESS; APR_EGENERAL: the lease was lost, or it was
      *         revoked meanwhile; APR_EAGAIN: the store does not work now

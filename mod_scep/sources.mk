@@ -12,6 +12,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/challenge_record.c %D%/core/challenge_record.h \
 	%D%/core/challenge_sweep.c \
 	%D%/core/challenge_table.c %D%/core/challenge_table.h \
+	%D%/core/claim_text.c %D%/core/claim_text.h \
 	%D%/core/counter_table.c %D%/core/counter_table.h \
 	%D%/core/csr.c %D%/core/csr.h \
 	%D%/core/der.c %D%/core/der.h \

@@ -86,6 +86,17 @@ static void submit(void *ca, const scep_ca_request_t *request,
                            result, p);
 }
 
+/* What it made went nowhere but into the memory of the process that died. */
+static void lookup(void *ca, const scep_ca_request_t *request,
+                   scep_ca_result_t *result, apr_pool_t *p)
+{
+    (void)ca;
+    (void)request;
+    (void)p;
+    result->outcome = SCEP_CA_UNAVAILABLE;
+    result->reason = "no certificate has left the process that died";
+}
+
 static apr_status_t chain_free(void *data)
 {
     sk_X509_pop_free(data, X509_free);
@@ -128,7 +139,8 @@ static const scep_ca_provider_t provider = { .check = check,
                                              .submit = submit,
                                              .ca_chain = ca_chain,
                                              .health = health,
-                                             .signs_here = 1 };
+                                             .signs_here = 1,
+                                             .lookup = lookup };
 
 /* ------------------------------------------------------------------ */
 /* The directives                                                       */

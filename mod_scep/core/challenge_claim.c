@@ -71,9 +71,10 @@ static scep_challenge_outcome_t judge(const scep_table_t *table, uint64_t word,
 }
 
 /** What a claim beside others holds instead of the claimed word. */
-static uint64_t shared_token(const scep_record_t *record)
+static uint64_t shared_token(uint64_t word, const scep_record_t *record)
 {
-    return (uint64_t)SCEP_WORD_ISSUED << 61 | record->random;
+    return (uint64_t)SCEP_WORD_ISSUED << 61 |
+           (uint64_t)scep_word_tag(word) << 48 | record->random;
 }
 
 /** Takes what judge has granted; zero if it is no longer there. */
@@ -85,7 +86,7 @@ static int take(scep_table_t *table, uint32_t slot, uint64_t word,
     uint64_t uses = record->uses_left;
     uint64_t next;
 
-    claim->token[0] = shared_token(record);
+    claim->token[0] = shared_token(word, record);
     claim->token[1] = slot;
     if (record->uses == 0)
         return 1;
@@ -198,148 +199,244 @@ scep_challenge_outcome_t scep_table_check(scep_table_t *table,
 }
 
 /* ------------------------------------------------------------------ */
-/* The ends of a claim that excludes others                             */
+/* Finding what a claim is of                                           */
 
-/** Reads when a claimed challenge expires; zero if the lease was lost. */
-static int held(const scep_table_t *table, const scep_challenge_claim_t *claim,
-                uint32_t slot, uint32_t *expires)
-{
+/** A slot as one look saw it. */
+typedef struct seen_t {
+    uint32_t slot;
+    uint64_t word;
     scep_record_t record;
+} seen_t;
 
-    if (!scep_record_load(table, slot, claim->token[0], &record))
-        return 0;
-    *expires = scep_life_expires(record.life);
-    return 1;
+/** Looks at a slot; zero if there is nothing whole in it. */
+static int look(const scep_table_t *table, uint32_t slot, seen_t *seen)
+{
+    scep_word_state_t state;
+
+    seen->slot = slot;
+    do {
+        seen->word = scep_table_word(table, slot);
+        state = scep_word_state(seen->word);
+        if (state == SCEP_WORD_FREE || state == SCEP_WORD_WRITING)
+            return 0;
+    } while (!scep_record_load(table, slot, seen->word, &seen->record));
+    return scep_record_valid(table, slot, seen->word, &seen->record);
 }
 
-static int commit_one(scep_table_t *table, const scep_challenge_claim_t *claim,
-                      uint32_t slot)
+/**
+ * How many changes after another a word is, those by which a claim was held
+ * not counted.
+ */
+static unsigned int changes_since(uint64_t word, uint64_t former)
 {
-    uint32_t expires;
+    return (unsigned int)((word >> 32) - (former >> 32)) &
+           (SCEP_WORD_HELD - 1);
+}
 
-    return held(table, claim, slot, &expires) &&
-           scep_table_end(table, slot, claim->token[0], SCEP_WORD_SPENT,
-                          expires);
+/** Whether a claim that excludes others stands. */
+static int is_held(const seen_t *seen, const scep_challenge_claim_t *claim)
+{
+    return scep_word_state(seen->word) == SCEP_WORD_CLAIMED &&
+           changes_since(seen->word, claim->token[0]) == 0;
+}
+
+/** Whether such a claim was committed: no other end is so many changes
+ * away. */
+static int is_committed(const seen_t *seen,
+                        const scep_challenge_claim_t *claim)
+{
+    return scep_word_fate(seen->word) == SCEP_WORD_SPENT &&
+           changes_since(seen->word, claim->token[0]) ==
+               (scep_word_state(seen->word) == SCEP_WORD_SPENT ? 2 : 1);
+}
+
+/** Whether what a shared claim is of was not revoked. */
+static int is_shared(const seen_t *seen, const scep_challenge_claim_t *claim)
+{
+    scep_word_state_t fate = scep_word_fate(seen->word);
+
+    return (fate == SCEP_WORD_ISSUED || fate == SCEP_WORD_EXPIRED) &&
+           scep_record_shared(&seen->record) &&
+           claim->token[0] == shared_token(seen->word, &seen->record);
+}
+
+/** Whether a slot that was looked at has what a claim is of, and as is
+ * says. */
+typedef int is_t(const seen_t *seen, const scep_challenge_claim_t *claim);
+
+static int is_of(const scep_table_t *table, uint32_t slot, is_t *is,
+                 const scep_challenge_claim_t *claim, seen_t *seen)
+{
+    return scep_word_tag(scep_table_word(table, slot)) ==
+               scep_word_tag(claim->token[0]) &&
+           look(table, slot, seen) && is(seen, claim) &&
+           scep_record_is(&seen->record, claim->id);
+}
+
+/**
+ * Finds what a claim is of: where it was made, or, if the table was given
+ * another capacity since, anywhere.
+ */
+static int find(const scep_table_t *table, is_t *is,
+                const scep_challenge_claim_t *claim, seen_t *seen)
+{
+    if (claim->token[1] < table->slots &&
+        is_of(table, (uint32_t)claim->token[1], is, claim, seen))
+        return 1;
+    for (uint32_t slot = 0; slot < table->slots; slot++)
+        if (is_of(table, slot, is, claim, seen))
+            return 1;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The ends of a claim that excludes others                             */
+
+static int commit_one(scep_table_t *table, const scep_challenge_claim_t *claim)
+{
+    seen_t seen;
+
+    while (find(table, is_held, claim, &seen))
+        if (scep_table_end(table, seen.slot, seen.word, SCEP_WORD_SPENT,
+                           scep_life_expires(seen.record.life)))
+            return 1;
+    /* once more, by who does not know that it did */
+    return find(table, is_committed, claim, &seen);
 }
 
 static int release_one(scep_table_t *table,
-                       const scep_challenge_claim_t *claim, uint32_t slot)
+                       const scep_challenge_claim_t *claim)
 {
-    uint64_t word = claim->token[0];
-    uint32_t expires;
+    seen_t seen;
 
-    return held(table, claim, slot, &expires) &&
-           atomic_compare_exchange_strong(&table->words[slot], &word,
-                                          scep_word_next(word,
-                                                         SCEP_WORD_ISSUED,
-                                                         scep_word_tag(word),
-                                                         expires));
+    while (find(table, is_held, claim, &seen)) {
+        uint64_t next = scep_word_next(seen.word, SCEP_WORD_ISSUED,
+                                       scep_word_tag(seen.word),
+                                       scep_life_expires(seen.record.life));
+
+        if (atomic_compare_exchange_strong(&table->words[seen.slot],
+                                           &seen.word, next))
+            return 1;
+    }
+    return 0;
+}
+
+static int hold_one(scep_table_t *table, scep_challenge_claim_t *claim,
+                    uint32_t until)
+{
+    seen_t seen;
+
+    while (find(table, is_held, claim, &seen)) {
+        uint64_t next = seen.word;
+
+        if (scep_word_time(seen.word) < until) {
+            next = scep_word_hold(seen.word, until);
+            if (!atomic_compare_exchange_strong(&table->words[seen.slot],
+                                                &seen.word, next))
+                continue;
+        }
+        claim->token[0] = next;
+        claim->token[1] = seen.slot;
+        return 1;
+    }
+    return 0;
 }
 
 /* ------------------------------------------------------------------ */
 /* The ends of a claim beside others                                    */
 
-/** Reads what a shared claim is of; zero if that was revoked or is gone. */
-static int still_there(const scep_table_t *table,
-                       const scep_challenge_claim_t *claim, uint32_t slot,
-                       uint64_t *word, scep_record_t *record)
-{
-    scep_word_state_t fate;
-
-    do {
-        *word = scep_table_word(table, slot);
-        fate = scep_word_fate(*word);
-        if (fate != SCEP_WORD_ISSUED && fate != SCEP_WORD_EXPIRED)
-            return 0;
-    } while (!scep_record_load(table, slot, *word, record));
-    return claim->token[0] == shared_token(record) &&
-           scep_record_shared(record) &&
-           scep_record_valid(table, slot, *word, record);
-}
-
 static int commit_shared(scep_table_t *table,
-                         const scep_challenge_claim_t *claim, uint32_t slot)
+                         const scep_challenge_claim_t *claim)
 {
-    scep_word_t *left = &table->records[slot][SCEP_RECORD_LEFT];
+    seen_t seen;
 
-    for (;;) {
-        uint64_t word, uses;
-        scep_record_t record;
-        uint32_t open, free;
+    while (find(table, is_shared, claim, &seen)) {
+        scep_word_t *left = &table->records[seen.slot][SCEP_RECORD_LEFT];
+        uint64_t uses = seen.record.uses_left;
+        uint32_t open = scep_uses_open(uses);
+        uint32_t free = scep_uses_free(uses);
 
-        if (!still_there(table, claim, slot, &word, &record))
-            return 0;
-        if (record.uses == 0)
+        if (seen.record.uses == 0)
             return 1;
-        uses = record.uses_left;
-        open = scep_uses_open(uses);
-        free = scep_uses_free(uses);
         if (open == free)
             return 0;
         /* The last one: its use is nobody else's any more, so the count
          * stays what it is while the word decides. */
-        if (open == 1 && scep_word_state(word) == SCEP_WORD_ISSUED) {
-            if (scep_table_end(table, slot, word, SCEP_WORD_SPENT,
-                               scep_life_expires(record.life)))
+        if (open == 1 && scep_word_state(seen.word) == SCEP_WORD_ISSUED) {
+            if (scep_table_end(table, seen.slot, seen.word, SCEP_WORD_SPENT,
+                               scep_life_expires(seen.record.life)))
                 return 1;
             continue;
         }
         if (atomic_compare_exchange_strong(left, &uses,
-                                           scep_uses_make(record.random,
+                                           scep_uses_make(seen.record.random,
                                                           open - 1, free)))
             return 1;
     }
+    return 0;
 }
 
 static int release_shared(scep_table_t *table,
-                          const scep_challenge_claim_t *claim, uint32_t slot)
+                          const scep_challenge_claim_t *claim)
 {
-    scep_word_t *left = &table->records[slot][SCEP_RECORD_LEFT];
+    seen_t seen;
 
-    for (;;) {
-        uint64_t word, uses;
-        scep_record_t record;
+    while (find(table, is_shared, claim, &seen)) {
+        scep_word_t *left = &table->records[seen.slot][SCEP_RECORD_LEFT];
+        uint64_t uses = seen.record.uses_left;
 
-        if (!still_there(table, claim, slot, &word, &record))
-            return 0;
-        if (record.uses == 0)
+        if (seen.record.uses == 0)
             return 1;
-        uses = record.uses_left;
         if (scep_uses_open(uses) == scep_uses_free(uses))
             return 0;
         if (atomic_compare_exchange_strong(left, &uses, uses + 1))
             return 1;
     }
+    return 0;
+}
+
+static int hold_shared(const scep_table_t *table,
+                       scep_challenge_claim_t *claim)
+{
+    seen_t seen;
+
+    if (!find(table, is_shared, claim, &seen))
+        return 0;
+    claim->token[1] = seen.slot;
+    return 1;
 }
 
 /* ------------------------------------------------------------------ */
 
+static int is_exclusive(const scep_challenge_claim_t *claim)
+{
+    return scep_word_state(claim->token[0]) == SCEP_WORD_CLAIMED;
+}
+
 apr_status_t scep_table_commit(scep_table_t *table,
                                const scep_challenge_claim_t *claim)
 {
-    uint32_t slot = (uint32_t)claim->token[1];
-    int ok = 0;
+    int ok = is_exclusive(claim) ? commit_one(table, claim)
+                                 : commit_shared(table, claim);
 
-    if (claim->token[1] >= table->slots)
-        return APR_EGENERAL;
-    if (scep_word_state(claim->token[0]) == SCEP_WORD_CLAIMED)
-        ok = commit_one(table, claim, slot);
-    else if (scep_word_state(claim->token[0]) == SCEP_WORD_ISSUED)
-        ok = commit_shared(table, claim, slot);
     return ok ? APR_SUCCESS : APR_EGENERAL;
 }
 
 apr_status_t scep_table_release(scep_table_t *table,
                                 const scep_challenge_claim_t *claim)
 {
-    uint32_t slot = (uint32_t)claim->token[1];
-    int ok = 0;
+    int ok = is_exclusive(claim) ? release_one(table, claim)
+                                 : release_shared(table, claim);
 
-    if (claim->token[1] >= table->slots)
-        return APR_EGENERAL;
-    if (scep_word_state(claim->token[0]) == SCEP_WORD_CLAIMED)
-        ok = release_one(table, claim, slot);
-    else if (scep_word_state(claim->token[0]) == SCEP_WORD_ISSUED)
-        ok = release_shared(table, claim, slot);
+    return ok ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t scep_table_hold(scep_table_t *table,
+                             scep_challenge_claim_t *claim, apr_time_t until)
+{
+    int ok = is_exclusive(claim)
+                 ? hold_one(table, claim, scep_word_seconds(until))
+                 : hold_shared(table, claim);
+
     return ok ? APR_SUCCESS : APR_EGENERAL;
 }

@@ -3,8 +3,6 @@
  */
 #include "challenge_record.h"
 
-#include <openssl/crypto.h>
-
 /* ------------------------------------------------------------------ */
 /* Looking                                                              */
 
@@ -222,7 +220,7 @@ static scep_challenge_state_t find(const scep_table_t *table, const char *id,
     scep_challenge_state_t state;
     uint32_t random;
 
-    if (!parse_id(id, slot, &random) || *slot >= table->slots)
+    if (!scep_record_parse_id(id, slot, &random) || *slot >= table->slots)
         return SCEP_CHALLENGE_STATE_NONE;
     state = scep_table_inspect(table, *slot, now, word, record);
     return state != SCEP_CHALLENGE_STATE_NONE && record->random == random

@@ -347,3 +347,28 @@ void scep_record_id(uint32_t slot, const scep_record_t *record,
 {
     snprintf(id, SCEP_CHALLENGE_ID_SIZE, "%08x%08x", slot, record->random);
 }
+
+int scep_record_parse_id(const char *id, uint32_t *slot, uint32_t *random)
+{
+    uint64_t value = 0;
+    size_t len;
+
+    for (len = 0; len < SCEP_CHALLENGE_ID_SIZE && id[len]; len++) {
+        int digit = OPENSSL_hexchar2int((unsigned char)id[len]);
+
+        if (digit < 0)
+            return 0;
+        value = value << 4 | (uint64_t)digit;
+    }
+    *slot = (uint32_t)(value >> 32);
+    *random = (uint32_t)value;
+    return len == SCEP_CHALLENGE_ID_SIZE - 1;
+}
+
+int scep_record_is(const scep_record_t *record, const char *id)
+{
+    uint32_t slot, random;
+
+    return scep_record_parse_id(id, &slot, &random) &&
+           random == record->random;
+}

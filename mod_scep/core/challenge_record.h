@@ -62,6 +62,20 @@ static inline uint64_t scep_word_next(uint64_t word, scep_word_state_t state,
     return (uint64_t)state << 61 | (uint64_t)tag << 48 | sequence << 32 | time;
 }
 
+/** Half the range of the sequence. */
+#define SCEP_WORD_HELD 0x8000u
+
+/**
+ * A claimed word with a longer lease.  Its sequence goes to the other half of
+ * its range, and from there back again, so that a claim is known however
+ * often it was held.
+ */
+static inline uint64_t scep_word_hold(uint64_t word, uint32_t until)
+{
+    return ((word ^ (uint64_t)SCEP_WORD_HELD << 32) & ~UINT64_C(0xffffffff)) |
+           until;
+}
+
 /** What an ending challenge ends as; the state itself of any other. */
 static inline scep_word_state_t scep_word_fate(uint64_t word)
 {
@@ -313,6 +327,10 @@ int scep_record_valid(const scep_table_t *table, uint32_t slot, uint64_t word,
                       const scep_record_t *record);
 void scep_record_id(uint32_t slot, const scep_record_t *record,
                     char id[SCEP_CHALLENGE_ID_SIZE]);
+/** Reads what scep_record_id() has written; zero if it is none. */
+int scep_record_parse_id(const char *id, uint32_t *slot, uint32_t *random);
+/** Whether an id is of this record, in whatever slot. */
+int scep_record_is(const scep_record_t *record, const char *id);
 
 /* challenge_manage.c */
 

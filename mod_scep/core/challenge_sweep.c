@@ -201,17 +201,20 @@ void scep_table_sweep(scep_table_t *table, apr_time_t now,
 /* ------------------------------------------------------------------ */
 /* Moving                                                               */
 
-/** Copies one challenge; its slot, and with it its id, becomes another. */
+/**
+ * Copies one challenge; its slot, and with it its id, becomes another.
+ * @param word  what it is to be, down to the sequence: by that a claim of it
+ *              is known
+ */
 static apr_status_t move(scep_table_t *to, scep_record_t *record,
-                         scep_word_state_t state, uint32_t time, uint32_t now,
-                         uint32_t *slot, uint64_t *word)
+                         uint64_t word, uint32_t now, uint32_t *slot)
 {
-    apr_status_t rv = scep_table_take(to, record->mac, now, slot, word);
+    uint64_t writing;
+    apr_status_t rv = scep_table_take(to, record->mac, now, slot, &writing);
 
     if (rv == APR_SUCCESS) {
         scep_record_store(to, *slot, record);
-        *word = scep_word_next(*word, state, scep_word_tag(*word), time);
-        atomic_store(&to->words[*slot], *word);
+        atomic_store(&to->words[*slot], word);
     }
     return rv;
 }
@@ -222,7 +225,7 @@ apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
     uint32_t seconds = scep_word_seconds(now);
 
     for (uint32_t slot = 0; slot < from->slots; slot++) {
-        uint64_t word, moved;
+        uint64_t word;
         uint32_t to_slot;
         scep_record_t record;
         scep_challenge_state_t state =
@@ -230,9 +233,7 @@ apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
 
         if (state == SCEP_CHALLENGE_STATE_ISSUED ||
             state == SCEP_CHALLENGE_STATE_CLAIMED) {
-            apr_status_t rv =
-                move(to, &record, scep_word_state(word), scep_word_time(word),
-                     seconds, &to_slot, &moved);
+            apr_status_t rv = move(to, &record, word, seconds, &to_slot);
 
             if (rv != APR_SUCCESS)
                 return rv;
@@ -240,12 +241,14 @@ apr_status_t scep_table_migrate(scep_table_t *from, scep_table_t *to,
         /* Without room for its memory a spent one is merely unknown. */
         else if ((state == SCEP_CHALLENGE_STATE_SPENT ||
                   state == SCEP_CHALLENGE_STATE_REVOKED) &&
-                 seconds < scep_life_expires(record.life) &&
-                 move(to, &record, SCEP_WORD_ISSUED,
-                      scep_life_expires(record.life), seconds, &to_slot,
-                      &moved) == APR_SUCCESS) {
-            scep_table_end(to, to_slot, moved, scep_word_fate(word),
-                           scep_life_expires(record.life));
+                 seconds < scep_life_expires(record.life)) {
+            uint32_t expires = scep_life_expires(record.life);
+            uint64_t issued = scep_word_next(word, SCEP_WORD_ISSUED,
+                                             scep_word_tag(word), expires);
+
+            if (move(to, &record, issued, seconds, &to_slot) == APR_SUCCESS)
+                scep_table_end(to, to_slot, issued, scep_word_fate(word),
+                               expires);
         }
     }
     return APR_SUCCESS;

@@ -7,10 +7,10 @@
  * which challenge (13 bits of its MAC), since how many changes (16 bits) and
  * until when.  Every change is one compare-and-swap of the whole word, with
  * the sequence advanced, so that of any number of callers who saw the same
- * word one wins and the others look again.  (A word comes back after 65,536
- * changes of its slot, if tag and time are then the same too: not while
- * anyone looks.)  There is no other lock, and so none that a dead process
- * could hold.
+ * word one wins and the others look again.  (A word comes back after 32,768
+ * changes of its slot at the earliest, if tag and time are then the same too:
+ * not while anyone looks.)  There is no other lock, and so none that a dead
+ * process could hold.
  *
  *   FREE -> WRITING -> ISSUED <-> CLAIMED
  *                      ISSUED  |  CLAIMED -> ENDING -> SPENT   -> WRITING
@@ -41,6 +41,16 @@
  * expiry one wins, and whoever was told that a challenge was extended will
  * not find it expired before.  A claim leaves the life alone, and its release
  * takes the expiry from there.
+ *
+ * A claim is the word that it made.  A hold gives it a later end: the word's
+ * sequence goes to the other half of its range, with the next hold back
+ * again, and all that changes a word else goes on from there.  So a claimed
+ * word whose sequence is that of the claim, but for the highest bit, is of
+ * that claim, and nobody else has had the challenge since.  That lets the
+ * claim end, or be held again, by whoever knows what it was at first, such
+ * as the process that goes on where another has died.  A spent word is of
+ * the claim that is two changes back.  With the id the claim is found even
+ * where a new capacity has put the challenge elsewhere.
  *
  * Uses.  A challenge for several certificates stays ISSUED.  Its count says
  * how many uses are free and how many are open, that is not committed; a
@@ -86,7 +96,8 @@
  * would go on writing.  A death can leave the count too high and never too
  * low: the table may refuse early, until the next sweep.  After ISSUED: there
  * is a challenge that nobody was told of, until it expires.  In CLAIMED: the
- * lease ends, and the challenge may be claimed again.
+ * lease ends, and the challenge may be claimed again, unless who knows the
+ * claim has held it meanwhile.
  *
  * Expiry is noticed by the sweep that maintain runs each second, by each
  * issue for the next few buckets in turn, and by an issue that finds the

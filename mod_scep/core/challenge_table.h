@@ -85,6 +85,8 @@ apr_status_t scep_table_commit(scep_table_t *table,
                                const scep_challenge_claim_t *claim);
 apr_status_t scep_table_release(scep_table_t *table,
                                 const scep_challenge_claim_t *claim);
+apr_status_t scep_table_hold(scep_table_t *table,
+                             scep_challenge_claim_t *claim, apr_time_t until);
 apr_status_t scep_table_revoke(scep_table_t *table, const char *id,
                                apr_time_t now);
 apr_status_t scep_table_extend(scep_table_t *table, const char *id,

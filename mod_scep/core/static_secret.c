@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "network.h"
@@ -263,6 +264,27 @@ static int is_name(const char *text)
     size_t len = strlen(text);
 
     return len <= SCEP_STATIC_NAME_MAX && strspn(text, letters) == len;
+}
+
+const char *scep_static_use_text(const char *name, apr_time_t ends,
+                                 apr_pool_t *p)
+{
+    return apr_psprintf(p, "%s %" APR_TIME_T_FMT, name, ends);
+}
+
+int scep_static_use_parse(const char **name, apr_time_t *ends,
+                          const char *text, apr_pool_t *p)
+{
+    const char *blank = strchr(text, ' ');
+    char *end;
+
+    /* a number as it is written: no sign, no blanks */
+    if (!blank || blank == text || strspn(blank + 1, "0123456789") == 0)
+        return 0;
+    *name = apr_pstrmemdup(p, text, (apr_size_t)(blank - text));
+    errno = 0;
+    *ends = apr_strtoi64(blank + 1, &end, 10);
+    return is_name(*name) && !errno && !*end;
 }
 
 const char *scep_static_secret_parse(scep_static_secret_t **secret,

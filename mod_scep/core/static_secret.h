@@ -54,6 +54,17 @@ typedef struct scep_static_secret_t {
 const char *scep_static_secret_parse(scep_static_secret_t **secret,
                                      const char *line, apr_pool_t *p);
 
+/**
+ * A use of a secret, as text for who ends it later.
+ * @param ends  when the day ends in which it was counted
+ */
+const char *scep_static_use_text(const char *name, apr_time_t ends,
+                                 apr_pool_t *p);
+
+/** @return whether the text is one; the secret may be gone since */
+int scep_static_use_parse(const char **name, apr_time_t *ends,
+                          const char *text, apr_pool_t *p);
+
 /** NULL, or why a hash may not cost so much or so little. */
 const char *scep_static_secret_check_cost(const scep_scrypt_t *cost);
 

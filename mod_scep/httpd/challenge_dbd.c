@@ -144,22 +144,36 @@ static scep_challenge_outcome_t dbd_check(
 
 /* @return APR_EGENERAL where no row was as the claim says; APR_EAGAIN where
  *         the database does not work: no reason for a device to give up */
+static apr_status_t change_claimed(scep_challenge_dbd_t *store,
+                                   scep_sql_statement_t statement,
+                                   scep_again_t again, const char *args[],
+                                   apr_pool_t *p)
+{
+    int changed = 0;
+    apr_status_t rv = mod_scep_database_query(store->database, (int)statement,
+                                              args, again, &changed, p);
+
+    if (rv != APR_SUCCESS)
+        return APR_EAGAIN;
+    return changed == 1 ? APR_SUCCESS : APR_EGENERAL;
+}
+
+/* What a row has in its token while the claim stands; NULL of a shared one,
+ * which ends the parameters. */
+static const char *token_of(const scep_challenge_claim_t *claim, apr_pool_t *p)
+{
+    return claim->token[1] == OF_ONE
+               ? apr_psprintf(p, "%016" APR_UINT64_T_HEX_FMT, claim->token[0])
+               : NULL;
+}
+
 static apr_status_t end(scep_challenge_dbd_t *store,
                         scep_sql_statement_t statement, scep_again_t again,
                         const scep_challenge_claim_t *claim, apr_pool_t *p)
 {
-    const char *args[3] = { claim->id, NULL, NULL };
-    int changed = 0;
-    apr_status_t rv;
+    const char *args[] = { claim->id, token_of(claim, p), NULL };
 
-    if (claim->token[1] == OF_ONE)
-        args[1] =
-            apr_psprintf(p, "%016" APR_UINT64_T_HEX_FMT, claim->token[0]);
-    rv = mod_scep_database_query(store->database, (int)statement, args, again,
-                                 &changed, p);
-    if (rv != APR_SUCCESS)
-        return APR_EAGAIN;
-    return changed == 1 ? APR_SUCCESS : APR_EGENERAL;
+    return change_claimed(store, statement, again, args, p);
 }
 
 static apr_status_t dbd_commit(void *storev,
@@ -197,6 +211,21 @@ static apr_status_t dbd_release(void *storev,
     default:
         return APR_EINVAL;
     }
+}
+
+/* The claim is what it was: only its own token ends it. */
+static apr_status_t dbd_hold(void *storev, scep_challenge_claim_t *claim,
+                             apr_time_t until, apr_pool_t *p)
+{
+    const char *lease = mod_scep_sql_time(until, p);
+    const char *args[] = { lease, lease, claim->id, token_of(claim, p), NULL };
+
+    if (claim->token[1] > OF_SEVERAL)
+        return APR_EINVAL;
+    return change_claimed(storev,
+                          claim->token[1] == OF_ONE ? SCEP_SQL_HOLD_ONE
+                                                    : SCEP_SQL_HOLD_SHARED,
+                          SCEP_DATABASE_AGAIN, args, p);
 }
 
 /* ------------------------------------------------------------------ */
@@ -391,5 +420,6 @@ const scep_challenge_provider_t mod_scep_challenge_dbd = {
     .extend = dbd_extend,
     .get = dbd_get,
     .check = dbd_check,
-    .count = dbd_count
+    .count = dbd_count,
+    .hold = dbd_hold
 };

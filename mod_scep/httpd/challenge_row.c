@@ -167,7 +167,7 @@ static scep_challenge_state_t state_of(const char *state, apr_int64_t now,
     default:
         return SCEP_CHALLENGE_STATE_NONE;
     }
-    if (now < lease)
+    if (now < lease && !info->several && !info->reusable)
         return SCEP_CHALLENGE_STATE_CLAIMED;
     if (now >= expires)
         return SCEP_CHALLENGE_STATE_EXPIRED;

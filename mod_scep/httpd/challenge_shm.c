@@ -223,6 +223,15 @@ static apr_status_t shm_release(void *storev,
     return scep_table_release(store->table, claim);
 }
 
+static apr_status_t shm_hold(void *storev, scep_challenge_claim_t *claim,
+                             apr_time_t until, apr_pool_t *p)
+{
+    scep_challenge_shm_t *store = storev;
+
+    (void)p;
+    return scep_table_hold(store->table, claim, until);
+}
+
 static apr_status_t shm_revoke(void *storev, const char *id, apr_time_t now,
                                apr_pool_t *p)
 {
@@ -316,5 +325,6 @@ const scep_challenge_provider_t mod_scep_challenge_shm = {
     .extend = shm_extend,
     .get = shm_get,
     .check = shm_check,
-    .count = shm_count
+    .count = shm_count,
+    .hold = shm_hold
 };

@@ -112,6 +112,12 @@ static const char *const statements[SCEP_SQL_STATEMENTS] = {
         "DELETE FROM @challenge WHERE id IN (SELECT id FROM @challenge "
         "WHERE expires < " TIME " AND lease < " TIME " ORDER BY expires "
         "LIMIT " APR_STRINGIFY(SCEP_SQL_PURGE_MAX) ")",
+#define HOLD                                                                  \
+    "UPDATE @challenge SET lease = CASE WHEN lease < " TIME " THEN " TIME     \
+    " ELSE lease END WHERE id = %s AND state = 0 "
+    [SCEP_SQL_HOLD_ONE] = HOLD "AND uses = 1 AND token = %s",
+    /* a use has no lease: that the row is not purged before is all */
+    [SCEP_SQL_HOLD_SHARED] = HOLD "AND uses <> 1",
 };
 
 static const char *const stats[2] = {

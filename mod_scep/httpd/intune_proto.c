@@ -3,6 +3,7 @@
  */
 #include "intune_proto.h"
 
+#include <apr_encode.h>
 #include <apr_escape.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -428,6 +429,38 @@ const char *mod_scep_intune_fault(const char *text, apr_size_t len,
 
 /* ------------------------------------------------------------------ */
 /* The queue                                                            */
+
+const char *mod_scep_intune_freeze(const scep_intune_request_t *request,
+                                   apr_pool_t *p)
+{
+    return dump(json_pack("{s:s,s:s}", "transactionId",
+                          plain(request->transaction_id, 255, p),
+                          "certificateRequest",
+                          base64(request->csr, request->csr_len, p)),
+                p);
+}
+
+int mod_scep_intune_thaw(const char *text, scep_intune_request_t *request,
+                         apr_pool_t *p)
+{
+    json_t *json = load(text, strlen(text));
+    const char *id = json_string_value(json_object_get(json, "transactionId"));
+    const char *csr =
+        json_string_value(json_object_get(json, "certificateRequest"));
+    int good = id && csr && json_object_size(json) == 2 &&
+               apr_pdecode_base64_binary(p, csr, APR_ENCODE_STRING,
+                                         APR_ENCODE_NONE, NULL) != NULL;
+
+    if (good) {
+        request->transaction_id = apr_pstrdup(p, id);
+        request->csr =
+            apr_pdecode_base64_binary(p, csr, APR_ENCODE_STRING,
+                                      APR_ENCODE_NONE, &request->csr_len);
+        good = request->csr_len > 0;
+    }
+    json_decref(json);
+    return good;
+}
 
 const char *mod_scep_intune_pack(const char *action, const char *body,
                                  apr_pool_t *p)

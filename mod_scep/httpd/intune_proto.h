@@ -109,6 +109,17 @@ const char *mod_scep_intune_read_answer(const char *text, apr_size_t len,
 const char *mod_scep_intune_fault(const char *text, apr_size_t len,
                                   apr_pool_t *p);
 
+/**
+ * A request as text, for its notification: with the CSR, which Intune wants
+ * to see again.
+ */
+const char *mod_scep_intune_freeze(const scep_intune_request_t *request,
+                                   apr_pool_t *p);
+
+/** @return whether it is one; then request is set, but for caller */
+int mod_scep_intune_thaw(const char *text, scep_intune_request_t *request,
+                         apr_pool_t *p);
+
 /** A document of the queue, and back. */
 const char *mod_scep_intune_pack(const char *action, const char *body,
                                  apr_pool_t *p);

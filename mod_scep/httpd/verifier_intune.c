@@ -24,6 +24,8 @@
 #define GIVE_UP_AFTER apr_time_from_sec(7 * 24 * 3600)
 #define GIVE_UP_ATTEMPTS 20
 
+#define CALLER "mod_scep/" SCEP_VERSION
+
 /* The CA may take so long between verify and settle. */
 #define CA_TIME apr_time_from_sec(60)
 /* The time that verify would take is imitated up to this. */
@@ -38,11 +40,12 @@ typedef struct scep_intune_t {
     scep_spool_t spool;
 } scep_intune_t;
 
-/* A request that Intune has granted; its place at the gate is kept, because
- * its end is told to Intune too. */
+/* A request that Intune has granted.  Its place at the gate is kept, because
+ * its end is told to Intune too; but not while it is frozen. */
 typedef struct grant_t {
     scep_intune_request_t request;
     scep_gate_place_t place;
+    int frozen; /**< a ledger settles it until that has succeeded */
 } grant_t;
 
 /* ------------------------------------------------------------------ */
@@ -146,6 +149,14 @@ static void count(const scep_intune_t *intune, scep_verify_outcome_t outcome,
                                         intune->profile, name));
 }
 
+static int enter(const scep_intune_t *intune, grant_t *grant)
+{
+    return mod_scep_gate_enter(
+        intune->gate, apr_time_now(),
+        2 * mod_scep_intune_service_longest(intune->service) + CA_TIME,
+        &grant->place);
+}
+
 static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
@@ -155,14 +166,11 @@ static void verify(void *data, const scep_verify_request_t *request,
     if (!has_challenge(request, result))
         return;
     grant = apr_pcalloc(p, sizeof(*grant));
-    grant->request.caller = "mod_scep/" SCEP_VERSION;
+    grant->request.caller = CALLER;
     grant->request.transaction_id = request->transaction_id;
     grant->request.csr = request->csr;
     grant->request.csr_len = request->csr_len;
-    if (!mod_scep_gate_enter(
-            intune->gate, apr_time_now(),
-            2 * mod_scep_intune_service_longest(intune->service) + CA_TIME,
-            &grant->place)) {
+    if (!enter(intune, grant)) {
         result->outcome = SCEP_VERIFY_ERROR;
         result->reason = "too many requests wait for Intune";
         return;
@@ -234,6 +242,16 @@ static apr_status_t tell_success(scep_intune_t *intune, const grant_t *grant,
                                       body, &call, p);
     if (rv == APR_SUCCESS && call.answer.success)
         return APR_SUCCESS;
+    if (grant->frozen) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
+                     SCEPLOGNO(0600) "profile %s: Intune was not told of a "
+                                     "certificate, which is not delivered "
+                                     "before that: %s (%s)",
+                     intune->profile,
+                     rv == APR_SUCCESS ? call.answer.words : call.fault,
+                     call.id);
+        return APR_EAGAIN;
+    }
     if (put_off(intune, SCEP_INTUNE_SUCCESS, body, end->now, p)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
                      SCEPLOGNO(0354) "profile %s: Intune was not told of a "
@@ -250,9 +268,11 @@ static apr_status_t settle(void *data, void *token,
                            const scep_verify_end_t *end, apr_pool_t *p)
 {
     scep_intune_t *intune = data;
-    const grant_t *grant = token;
+    grant_t *grant = token;
     apr_status_t rv = APR_SUCCESS;
 
+    if (end->certificate && grant->frozen && !enter(intune, grant))
+        return APR_EAGAIN;
     if (end->certificate) {
         rv = tell_success(intune, grant, end, p);
     } else if (!end->undecided) {
@@ -263,6 +283,27 @@ static apr_status_t settle(void *data, void *token,
     }
     scep_gate_leave(intune->gate, &grant->place);
     return rv;
+}
+
+static const char *freeze(void *data, void *token, apr_pool_t *p)
+{
+    const scep_intune_t *intune = data;
+    grant_t *grant = token;
+
+    scep_gate_leave(intune->gate, &grant->place);
+    memset(&grant->place, 0, sizeof(grant->place));
+    grant->frozen = 1;
+    return mod_scep_intune_freeze(&grant->request, p);
+}
+
+static void *thaw(void *data, const char *text, apr_pool_t *p)
+{
+    grant_t *grant = apr_pcalloc(p, sizeof(*grant));
+
+    (void)data;
+    grant->request.caller = CALLER;
+    grant->frozen = 1;
+    return mod_scep_intune_thaw(text, &grant->request, p) ? grant : NULL;
 }
 
 /* ------------------------------------------------------------------ */
@@ -351,4 +392,6 @@ const scep_verifier_provider_t mod_scep_verifier_intune = {
     .pretend = pretend,
     .maintain = maintain,
     .metrics = metrics,
+    .freeze = freeze,
+    .thaw = thaw,
 };

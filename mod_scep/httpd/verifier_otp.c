@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 #include <http_main.h>
 
+#include "core/claim_text.h"
 #include "providers.h"
 
 /* How long a request may take from the claim to the certificate, beside what
@@ -117,6 +118,34 @@ static apr_status_t settle(void *data, void *token,
                       : conf->store_provider->release(conf->store, token, p);
 }
 
+static const char *freeze(void *data, void *token, apr_pool_t *p)
+{
+    (void)data;
+    return scep_claim_text(token, p);
+}
+
+static void *thaw(void *data, const char *text, apr_pool_t *p)
+{
+    scep_challenge_claim_t *claim = apr_pcalloc(p, sizeof(*claim));
+
+    (void)data;
+    return scep_claim_parse(claim, text) ? claim : NULL;
+}
+
+static apr_status_t hold(void *data, void *token, apr_time_t until,
+                         apr_pool_t *p)
+{
+    const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
+
+    (void)data;
+    return conf->store_provider->hold
+               ? conf->store_provider->hold(conf->store, token, until, p)
+               : APR_ENOTIMPL;
+}
+
 const scep_verifier_provider_t mod_scep_verifier_otp = { .verify = verify,
                                                          .settle = settle,
-                                                         .explain = explain };
+                                                         .explain = explain,
+                                                         .freeze = freeze,
+                                                         .thaw = thaw,
+                                                         .hold = hold };

@@ -24,6 +24,13 @@ typedef struct slot_t {
     const char *told[2]; /**< of warnings that it ends, that it has ended */
 } slot_t;
 
+/* One certificate, as it was counted. */
+typedef struct use_t {
+    const char *name;
+    const char *used;
+    apr_time_t ends; /**< of the day that it was counted in */
+} use_t;
+
 typedef struct scep_static_verifier_t {
     const char *profile;
     apr_interval_time_t warn;
@@ -121,6 +128,13 @@ const char *mod_scep_set_static_warn(cmd_parms *cmd, void *dirv,
     return err;
 }
 
+/* Key of the counter of certificates. */
+static const char *counter_of(const char *profile, const char *name,
+                              apr_pool_t *p)
+{
+    return apr_pstrcat(p, "static/", profile, "/", name, NULL);
+}
+
 static const char *check(const scep_verifier_setup_t *setup, void **data)
 {
     const scep_dir_conf_t *dir =
@@ -141,8 +155,7 @@ static const char *check(const scep_verifier_setup_t *setup, void **data)
 
         slot->secret =
             APR_ARRAY_IDX(statics->secrets, i, scep_static_secret_t *);
-        slot->used = apr_pstrcat(setup->p, "static/", setup->profile, "/",
-                                 slot->secret->name, NULL);
+        slot->used = counter_of(setup->profile, slot->secret->name, setup->p);
         slot->told[0] = apr_pstrcat(setup->p, "static-ends/", setup->profile,
                                     "/", slot->secret->name, NULL);
         slot->told[1] = apr_pstrcat(setup->p, "static-ended/", setup->profile,
@@ -244,6 +257,18 @@ static int count_in(const slot_t *slot, apr_time_t now)
     return 0;
 }
 
+/* What settle needs to take it back. */
+static use_t *use_of(const slot_t *slot, apr_time_t now, apr_pool_t *p)
+{
+    use_t *use = apr_palloc(p, sizeof(*use));
+
+    use->name = slot->secret->name;
+    use->used = slot->used;
+    use->ends = now + DAY;
+    mod_scep_counters_get(slot->used, now, &use->ends);
+    return use;
+}
+
 static int has_room(const slot_t *slot, apr_time_t now)
 {
     apr_time_t ends;
@@ -275,7 +300,7 @@ static int grant(scep_static_verifier_t *verifier, scep_matches_t matches,
         if (!why) {
             result->outcome = SCEP_VERIFY_GRANTED;
             result->id = apr_pstrcat(p, "static:", slot->secret->name, NULL);
-            result->token = slot;
+            result->token = use_of(slot, request->now, p);
             return 1;
         }
         result->outcome = SCEP_VERIFY_REFUSED;
@@ -346,13 +371,33 @@ static void pretend(void *data, const scep_verify_request_t *request,
 static apr_status_t settle(void *data, void *token,
                            const scep_verify_end_t *end, apr_pool_t *p)
 {
-    const slot_t *slot = token;
+    const use_t *use = token;
 
     (void)data;
     (void)p;
-    if (!end->spend)
-        mod_scep_counters_undo(slot->used, end->now);
+    if (!end->spend && end->now < use->ends)
+        mod_scep_counters_undo(use->used, end->now);
     return APR_SUCCESS;
+}
+
+static const char *freeze(void *data, void *token, apr_pool_t *p)
+{
+    const use_t *use = token;
+
+    (void)data;
+    return scep_static_use_text(use->name, use->ends, p);
+}
+
+/* A secret whose line is gone has its counter all the same. */
+static void *thaw(void *data, const char *text, apr_pool_t *p)
+{
+    const scep_static_verifier_t *verifier = data;
+    use_t *use = apr_palloc(p, sizeof(*use));
+
+    if (!scep_static_use_parse(&use->name, &use->ends, text, p))
+        return NULL;
+    use->used = counter_of(verifier->profile, use->name, p);
+    return use;
 }
 
 static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
@@ -394,5 +439,7 @@ const scep_verifier_provider_t mod_scep_verifier_static = {
     .explain = explain,
     .pretend = pretend,
     .maintain = maintain,
-    .metrics = metrics
+    .metrics = metrics,
+    .freeze = freeze,
+    .thaw = thaw
 };

@@ -178,7 +178,7 @@ static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
     const webhook_t *webhook = data;
-    scep_verify_request_t *kept;
+    scep_webhook_grant_t *grant = apr_palloc(p, sizeof(*grant));
     scep_gate_place_t place;
 
     if (!is_asked(request, result))
@@ -191,10 +191,12 @@ static void verify(void *data, const scep_verify_request_t *request,
     }
     ask(webhook, request, result, p);
     scep_gate_leave(webhook->gate, &place);
-    /* for the notification, which has no use for the challenge */
-    kept = apr_pmemdup(p, request, sizeof(*request));
-    kept->challenge = NULL;
-    result->token = kept;
+    result->token = grant;
+    if (result->outcome == SCEP_VERIFY_GRANTED &&
+        !scep_webhook_grant(grant, request, p)) {
+        result->outcome = SCEP_VERIFY_ERROR;
+        result->reason = "out of memory";
+    }
 }
 
 static void explain(void *data, const scep_verify_request_t *request,
@@ -224,15 +226,33 @@ static apr_status_t settle(void *data, void *token,
                                 end->now, end->now, p);
     }
     if (rv != APR_SUCCESS) {
-        const scep_verify_request_t *request = token;
+        const scep_webhook_grant_t *grant = token;
+
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, webhook->server,
                      SCEPLOGNO(0332) "profile %s: a notification for the "
                                      "webhook cannot be queued and is lost: "
                                      "transaction \"%s\"",
                      webhook->profile,
-                     ap_escape_logitem(p, request->transaction_id));
+                     ap_escape_logitem(p, grant->transaction_id));
     }
     return APR_SUCCESS;
+}
+
+static const char *freeze(void *data, void *token, apr_pool_t *p)
+{
+    const scep_webhook_grant_t *grant = token;
+
+    (void)data;
+    (void)p;
+    return grant->text;
+}
+
+static void *thaw(void *data, const char *text, apr_pool_t *p)
+{
+    scep_webhook_grant_t *grant = apr_palloc(p, sizeof(*grant));
+
+    (void)data;
+    return scep_webhook_thaw(grant, text, p) ? grant : NULL;
 }
 
 typedef struct delivery_t {
@@ -332,5 +352,7 @@ const scep_verifier_provider_t mod_scep_verifier_webhook = {
     .open = open_state,
     .explain = explain,
     .maintain = maintain,
-    .metrics = metrics
+    .metrics = metrics,
+    .freeze = freeze,
+    .thaw = thaw
 };

@@ -201,20 +201,64 @@ static json_t *description(const char *reason)
     return json ? json : json_string("");
 }
 
+#define TRANSACTION "scepTransactionID"
+#define REQUEST "x509CertificateRequest"
+
+int scep_webhook_grant(scep_webhook_grant_t *grant,
+                       const scep_verify_request_t *request, apr_pool_t *p)
+{
+    const char *fault;
+    json_t *csr = scep_webhook_csr_json(request, &fault, p);
+    json_t *root = csr ? json_pack("{s:s, s:o}", TRANSACTION,
+                                   request->transaction_id, REQUEST, csr)
+                       : NULL;
+    apr_size_t len;
+
+    grant->transaction_id = request->transaction_id;
+    grant->text = text_of(root, &len, p);
+    json_decref(root);
+    return grant->text != NULL;
+}
+
+/* The document of a grant; NULL where the text is none. */
+static json_t *load_grant(const char *text)
+{
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+    if (json_is_string(json_object_get(root, TRANSACTION)) &&
+        json_is_object(json_object_get(root, REQUEST)) &&
+        json_object_size(root) == 2)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+int scep_webhook_thaw(scep_webhook_grant_t *grant, const char *text,
+                      apr_pool_t *p)
+{
+    json_t *root = load_grant(text);
+
+    if (!root)
+        return 0;
+    grant->transaction_id =
+        apr_pstrdup(p, json_string_value(json_object_get(root, TRANSACTION)));
+    grant->text = apr_pstrdup(p, text);
+    json_decref(root);
+    return 1;
+}
+
 const char *scep_webhook_notice(const char *profile,
-                                const scep_verify_request_t *request,
+                                const scep_webhook_grant_t *grant,
                                 const scep_verify_end_t *end, apr_pool_t *p)
 {
-    json_t *root =
-        json_pack("{s:s, s:s, s:s}", "timestamp", time_text(end->now, p),
-                  "provisionerName", profile, "scepTransactionID",
-                  request->transaction_id);
-    const char *fault = NULL;
-    json_t *csr = root ? scep_webhook_csr_json(request, &fault, p) : NULL;
+    json_t *root = load_grant(grant->text);
     apr_size_t len;
     char *text;
     int failed =
-        !csr || json_object_set_new(root, "x509CertificateRequest", csr);
+        !root ||
+        json_object_set_new(root, "timestamp",
+                            json_string(time_text(end->now, p))) ||
+        json_object_set_new(root, "provisionerName", json_string(profile));
 
     if (!failed && end->certificate) {
         failed =

@@ -66,13 +66,30 @@ const char *scep_webhook_question(char **body, apr_size_t *len,
 void scep_webhook_answer(int status, const char *body, apr_size_t len,
                          scep_webhook_answer_t *answer, apr_pool_t *p);
 
+/** A request that was granted, as its notification tells of it. */
+typedef struct scep_webhook_grant_t {
+    const char *transaction_id;
+    const char *text; /**< JSON */
+} scep_webhook_grant_t;
+
 /**
- * Makes the notification how a request has ended.  There is no challenge in
+ * Keeps of a request what its notification needs.  There is no challenge in
  * it, hence not the request as it came either.
+ * @return zero where there is no memory, or no question could be made
+ */
+int scep_webhook_grant(scep_webhook_grant_t *grant,
+                       const scep_verify_request_t *request, apr_pool_t *p);
+
+/** Reads the text of a grant.  @return whether it is one */
+int scep_webhook_thaw(scep_webhook_grant_t *grant, const char *text,
+                      apr_pool_t *p);
+
+/**
+ * Makes the notification how a request has ended.
  * @return NULL where there is no memory
  */
 const char *scep_webhook_notice(const char *profile,
-                                const scep_verify_request_t *request,
+                                const scep_webhook_grant_t *grant,
                                 const scep_verify_end_t *end, apr_pool_t *p);
 
 #endif

@@ -56,6 +56,7 @@ static void ask(const uint8_t *data, size_t size)
                                       .csr = data,
                                       .csr_len = size };
     scep_verify_end_t end = { .reason = "no" };
+    scep_webhook_grant_t grant, thawed;
     const char *fault;
     char *body;
     apr_size_t len;
@@ -71,8 +72,10 @@ static void ask(const uint8_t *data, size_t size)
     request.subject = X509_REQ_get_subject_name(csr);
     request.sans = sans;
     fault = scep_webhook_question(&body, &len, "profile", &request, pool);
-    if (!fault && (strlen(body) != len ||
-                   !scep_webhook_notice("profile", &request, &end, pool)))
+    if (!fault &&
+        (strlen(body) != len || !scep_webhook_grant(&grant, &request, pool) ||
+         !scep_webhook_thaw(&thawed, grant.text, pool) ||
+         !scep_webhook_notice("profile", &thawed, &end, pool)))
         abort();
     GENERAL_NAMES_free(sans);
     sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);

@@ -72,6 +72,21 @@ static int op_release(scep_table_t *table)
     return scep_table_release(table, &v_claim);
 }
 
+/** By who knows the claim as it was; when its lease is over. */
+static int op_hold(scep_table_t *table)
+{
+    scep_challenge_claim_t claim = v_claim;
+
+    return scep_table_hold(table, &claim, AT(3 * TTL));
+}
+
+static int op_hold_less(scep_table_t *table)
+{
+    scep_challenge_claim_t claim = v_claim;
+
+    return scep_table_hold(table, &claim, AT(2 * TTL));
+}
+
 static int op_revoke(scep_table_t *table)
 {
     return scep_table_revoke(table, v_id, START);
@@ -109,6 +124,16 @@ static int op_issue_digests(scep_table_t *table)
                                    .requester = "test" };
 
     return scep_table_issue_digests(table, &spec, &v_digests, 0, v_id);
+}
+
+/** The same when the lease of a first claim is over. */
+static int op_claim_digests_later(scep_table_t *table)
+{
+    scep_challenge_claim_t claim;
+
+    return (int)scep_table_claim_digests(table, &v_digests, AT(2),
+                                         apr_time_from_sec(1), &claim,
+                                         claim.id);
 }
 
 /** When the lease of a first claim is over. */
@@ -286,6 +311,9 @@ static const death_t deaths[] = {
     { "claim", op_claim, { 1, 0, 0 }, 5, { 1, SPENT }, { 1, SPENT } },
     { "commit", op_commit, { 1, 0, 1 }, 5, { 1, SPENT }, { 0, SPENT } },
     { "release", op_release, { 1, 0, 1 }, 5, { 1, SPENT }, { 1, SPENT } },
+    { "hold", op_hold, { 1, 0, 1 }, 5, { 1, SPENT }, { 0, BUSY } },
+    { "hold beyond the end", op_hold, { 1, 0, 1 }, TTL + 5,
+      { 0, EXPIRED }, { 0, BUSY } },
     { "revoke", op_revoke, { 1, 0, 0 }, 5, { 1, SPENT }, { 0, REVOKED } },
     { "sweep", op_sweep, { 1, 0, 0 }, 5, { 1, SPENT }, { 1, SPENT } },
     { "extend", op_extend, { 1, 0, 0 }, TTL + 5,
@@ -402,6 +430,26 @@ static const stall_t stalls[] = {
       { 1, 0, 1 }, 1, 4 * TTL, { LOST, OK, 0 }, { OK, OK, 0 } },
     { "release while another takes over", op_release, op_claim_later,
       { 1, 0, 1 }, 1, 5, { LOST, GRANTED, 0 }, { OK, GRANTED, 0 } },
+    { "hold while another takes over", op_hold, op_claim_later,
+      { 1, 0, 1 }, 1, 5, { LOST, GRANTED, 0 }, { OK, BUSY, 0 } },
+    { "take over while another holds", op_claim_digests_later, op_hold,
+      { 1, 0, 1 }, 1, 4 * TTL, { GRANTED, LOST, 0 }, { BUSY, OK, 0 } },
+    { "hold while another commits", op_hold, op_commit,
+      { 1, 0, 1 }, 1, 5, { LOST, OK, 0 }, { OK, OK, 0 } },
+    { "commit while another holds", op_commit, op_hold,
+      { 1, 0, 1 }, 1, 5, { OK, OK, 0 }, { OK, LOST, 0 } },
+    { "release while another holds", op_release, op_hold,
+      { 1, 0, 1 }, 1, 5, { OK, OK, 1 }, { OK, LOST, 1 } },
+    { "hold while another releases", op_hold, op_release,
+      { 1, 0, 1 }, 1, 5, { LOST, OK, 1 }, { OK, OK, 1 } },
+    { "hold while another does", op_hold, op_hold_less,
+      { 1, 0, 1 }, 1, TTL + 5, { OK, OK, 0 }, { OK, OK, 0 } },
+    { "hold while another finds it expired", op_hold, op_settle,
+      { 1, 0, 1 }, 1, TTL + 5, { LOST, 0, 0 }, { OK, 1, 0 } },
+    { "find it expired while another holds", op_settle, op_hold,
+      { 1, 0, 1 }, 1, TTL + 5, { 0, LOST, 0 }, { 1, OK, 0 } },
+    { "hold while all is replaced", op_hold, op_replace_all,
+      { 1, 0, 1 }, 1, 4 * TTL, { LOST, OK, 0 }, { OK, OK, 0 } },
     { "sweep while another claims", op_sweep, op_claim,
       { 1, 0, 0 }, 2, 5, { OK, GRANTED, 1 }, { OK, GRANTED, 1 } },
     { "sweep while all is replaced", op_sweep, op_replace_all,

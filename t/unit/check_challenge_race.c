@@ -31,6 +31,7 @@ typedef struct shared_t {
     atomic_int winners[ROUNDS];
     atomic_int issued[ROUNDS];
     char ids[ROUNDS][SCEP_CHALLENGE_ID_SIZE];
+    scep_challenge_claim_t claims[ROUNDS];
 } shared_t;
 
 static const unsigned char key[SCEP_TABLE_KEY_LEN] = "a key for tests";
@@ -579,6 +580,64 @@ END_TEST
 
 /* ------------------------------------------------------------------ */
 
+/* Those who know the claim hold it, the others find its lease over. */
+static void *hold_rounds(void *number)
+{
+    int me = *(int *)number;
+
+    for (int round = 0; round < ROUNDS / 5; round++) {
+        scep_challenge_claim_t claim = shared->claims[round];
+
+        if (me == round % (PROCESSES * THREADS) &&
+            (issue("h", round, claim.id) != APR_SUCCESS ||
+             take("h", round, &shared->claims[round]) !=
+                 SCEP_CHALLENGE_CLAIMED))
+            shared->faults++;
+        pthread_barrier_wait(&shared->barrier);
+        if (me % 2) {
+            claim = shared->claims[round];
+            if (scep_table_hold(table, &claim,
+                                NOW + apr_time_from_sec(100 + me)) ==
+                APR_SUCCESS)
+                shared->winners[round]++;
+        } else if (take_at("h", round, NOW + LEASE, &claim) ==
+                   SCEP_CHALLENGE_CLAIMED) {
+            shared->issued[round]++;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(a_claim_is_held_by_all_who_know_it_or_lost_to_one_other)
+{
+    int held = 0;
+
+    make(ROUNDS);
+    run(hold_rounds);
+    for (int round = 0; round < ROUNDS / 5; round++) {
+        scep_challenge_claim_t *claim = &shared->claims[round];
+
+        if (shared->issued[round] == 0) {
+            ck_assert_int_eq(shared->winners[round], PROCESSES * THREADS / 2);
+            /* the longest of them counts */
+            ck_assert_int_eq(take_at("h", round,
+                                     NOW + apr_time_from_sec(
+                                               99 + PROCESSES * THREADS - 1),
+                                     claim),
+                             SCEP_CHALLENGE_BUSY);
+            held++;
+        } else {
+            ck_assert_int_eq(shared->issued[round], 1);
+            ck_assert_int_eq(shared->winners[round], 0);
+        }
+    }
+    ck_assert_int_gt(held, 0);
+    ck_assert_int_lt(held, ROUNDS / 5);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+
 int main(void)
 {
     Suite *suite = suite_create("challenge_race");
@@ -595,6 +654,8 @@ int main(void)
                    of_64_who_share_a_challenge_as_many_get_in_as_it_has_uses);
     tcase_add_test(tc, a_challenge_in_use_is_revoked_or_used_up);
     tcase_add_test(tc, what_was_extended_is_not_found_expired);
+    tcase_add_test(tc,
+                   a_claim_is_held_by_all_who_know_it_or_lost_to_one_other);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

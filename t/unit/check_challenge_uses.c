@@ -278,9 +278,9 @@ START_TEST(a_forged_use_ends_nothing)
     make(10);
     ck_assert_int_eq(issue_for(2, 0, 100), APR_SUCCESS);
     take(0, 1);
-    for (int bit = 0; bit < 128; bit++) {
+    for (int bit = 0; bit < 64; bit++) {
         forged = claims[0];
-        forged.token[bit / 64] ^= UINT64_C(1) << bit % 64;
+        forged.token[0] ^= UINT64_C(1) << bit;
         ck_assert_int_eq(scep_table_commit(table, &forged), APR_EGENERAL);
         ck_assert_int_eq(scep_table_release(table, &forged), APR_EGENERAL);
     }
@@ -288,7 +288,8 @@ START_TEST(a_forged_use_ends_nothing)
 
     /* nor does it end what others may not share */
     ck_assert_int_eq(issue(secret(1), 0, 100), APR_SUCCESS);
-    forged.token[0] = (uint64_t)SCEP_WORD_ISSUED << 61 | 0xabcd1234;
+    forged.token[0] = (uint64_t)SCEP_WORD_ISSUED << 61 |
+                      (uint64_t)scep_word_tag(claim.token[0]) << 48 | 0x1234;
     forged.token[1] = slot_of(last_id);
     ck_assert_int_eq(scep_table_commit(table, &forged), APR_EGENERAL);
     ck_assert_int_eq(scep_table_release(table, &forged), APR_EGENERAL);

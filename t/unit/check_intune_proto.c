@@ -381,6 +381,39 @@ START_TEST(what_is_packed_is_unpacked_and_nothing_else)
 }
 END_TEST
 
+START_TEST(a_request_that_was_frozen_is_the_same)
+{
+    static const unsigned char csr[] = { 0x30, 0x03, 0, 0xff, 0x7f };
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "[]",
+        "0123456789abcdef 0123456789abcdef 0123456789abcdef",
+        "{\"transactionId\":\"1\"}",
+        "{\"certificateRequest\":\"MAA=\"}",
+        "{\"transactionId\":\"1\",\"certificateRequest\":\"\"}",
+        "{\"transactionId\":\"1\",\"certificateRequest\":\"MA!=\"}",
+        "{\"transactionId\":\"1\",\"certificateRequest\":17}",
+        "{\"transactionId\":\"1\",\"certificateRequest\":\"MAA=\",\"a\":0}",
+        "{\"transactionId\":\"1\",\"certificateRequest\":\"MAA=\"",
+    };
+    scep_intune_request_t first = { .transaction_id = "a \" \\ b",
+                                    .csr = csr,
+                                    .csr_len = sizeof(csr) };
+    scep_intune_request_t thawed = { .caller = "x" };
+
+    ck_assert(mod_scep_intune_thaw(mod_scep_intune_freeze(&first, pool),
+                                   &thawed, pool));
+    ck_assert_str_eq(thawed.transaction_id, first.transaction_id);
+    ck_assert_uint_eq(thawed.csr_len, sizeof(csr));
+    ck_assert_mem_eq(thawed.csr, csr, sizeof(csr));
+    ck_assert_str_eq(thawed.caller, "x");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        ck_assert_msg(!mod_scep_intune_thaw(bad[i], &thawed, pool), "%s",
+                      bad[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("intune_proto");
@@ -396,6 +429,7 @@ int main(void)
     tcase_add_test(tests, a_certificate_of_the_next_century_has_its_date);
     tcase_add_test(tests, failure_says_why_in_255_characters);
     tcase_add_test(tests, only_success_grants);
+    tcase_add_test(tests, a_request_that_was_frozen_is_the_same);
     tcase_add_test(tests, what_may_be_secret_is_not_shown);
     tcase_add_test(tests, of_an_error_the_codes_alone_are_shown);
     tcase_add_test(tests, what_is_packed_is_unpacked_and_nothing_else);

@@ -360,6 +360,36 @@ START_TEST(options_are_read_strictly)
 }
 END_TEST
 
+START_TEST(a_use_is_read_as_it_was_written)
+{
+    static const char *const bad[] = {
+        "",
+        "printers",
+        "printers ",
+        " 1",
+        "printers -1",
+        "printers  1",
+        "printers 1 ",
+        "print/ers 1",
+        "printers x",
+        "printers 1x",
+        "{\"a\": 1}",
+        "printers 99999999999999999999",
+    };
+    const char *name;
+    apr_time_t ends;
+
+    ck_assert(scep_static_use_parse(
+        &name, &ends,
+        scep_static_use_text("printers-2.a_b", 1800000000123456, pool), pool));
+    ck_assert_str_eq(name, "printers-2.a_b");
+    ck_assert_int_eq(ends, 1800000000123456);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        ck_assert_msg(!scep_static_use_parse(&name, &ends, bad[i], pool), "%s",
+                      bad[i]);
+}
+END_TEST
+
 START_TEST(an_error_repeats_no_secret)
 {
     static const char *const lines[] = {
@@ -399,6 +429,7 @@ int main(void)
     tcase_add_test(tcase, a_salt_or_hash_that_is_too_long_is_refused);
     tcase_add_test(tcase, options_are_read_strictly);
     tcase_add_test(tcase, an_error_repeats_no_secret);
+    tcase_add_test(tcase, a_use_is_read_as_it_was_written);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

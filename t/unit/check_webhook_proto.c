@@ -387,9 +387,12 @@ END_TEST
 
 static json_t *notice(const scep_verify_end_t *end)
 {
-    const char *text = scep_webhook_notice("profile", &request, end, pool);
+    scep_webhook_grant_t grant;
+    const char *text;
     json_t *root;
 
+    ck_assert(scep_webhook_grant(&grant, &request, pool));
+    text = scep_webhook_notice("profile", &grant, end, pool);
     ck_assert_ptr_nonnull(text);
     ck_assert_ptr_null(strstr(text, SECRET));
     ck_assert_ptr_null(strstr(text, SECRET64));
@@ -462,6 +465,49 @@ START_TEST(a_certificate_with_two_common_names_is_told_of)
 }
 END_TEST
 
+START_TEST(a_grant_that_was_frozen_gives_the_same_notice)
+{
+    scep_verify_end_t end = { .fail_info = SCEP_FAIL_BAD_ALG,
+                              .now = request.now };
+    scep_webhook_grant_t grant, thawed;
+
+    add_subject("CN", MBSTRING_UTF8, "Gerät \"1\"");
+    request.transaction_id = "a \\ \" b";
+    ck_assert(scep_webhook_grant(&grant, &request, pool));
+    ck_assert_ptr_null(strstr(grant.text, SECRET));
+    ck_assert_ptr_null(strstr(grant.text, SECRET64));
+    ck_assert(scep_webhook_thaw(&thawed, grant.text, pool));
+    ck_assert_str_eq(thawed.transaction_id, request.transaction_id);
+    ck_assert_str_eq(scep_webhook_notice("profile", &thawed, &end, pool),
+                     scep_webhook_notice("profile", &grant, &end, pool));
+}
+END_TEST
+
+START_TEST(what_is_no_grant_is_not_thawed)
+{
+    static const char *const bad[] = {
+        "",
+        "{",
+        "[]",
+        "{}",
+        "1234567890abcdef 1234567890abcdef 1234567890abcdef",
+        "{\"scepTransactionID\":\"1\"}",
+        "{\"x509CertificateRequest\":{}}",
+        "{\"scepTransactionID\":1,\"x509CertificateRequest\":{}}",
+        "{\"scepTransactionID\":\"1\",\"x509CertificateRequest\":\"\"}",
+        "{\"scepTransactionID\":\"1\",\"x509CertificateRequest\":{}}x",
+        "{\"scepTransactionID\":\"1\",\"x509CertificateRequest\":{},"
+        "\"x509Certificate\":{}}",
+    };
+    scep_webhook_grant_t grant;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        ck_assert_msg(!scep_webhook_thaw(&grant, bad[i], pool), "%s", bad[i]);
+    request.csr_len--;
+    ck_assert(!scep_webhook_grant(&grant, &request, pool));
+}
+END_TEST
+
 static TCase *case_questions(void)
 {
     TCase *tests = tcase_create("questions");
@@ -495,6 +541,8 @@ static TCase *case_answers(void)
     tcase_add_test(tests, a_long_reason_is_cut_between_characters);
     tcase_add_test(tests, a_notice_has_the_certificate_and_no_challenge);
     tcase_add_test(tests, a_notice_of_a_failure_says_why);
+    tcase_add_test(tests, a_grant_that_was_frozen_gives_the_same_notice);
+    tcase_add_test(tests, what_is_no_grant_is_not_thawed);
     tcase_add_test(tests, a_certificate_with_two_common_names_is_told_of);
     return tests;
 }

@@ -118,11 +118,13 @@ TESTS += %D%/check_result %D%/check_alg %D%/check_message
 EXTRA_DIST += t/data
 
 check_PROGRAMS += %D%/check_challenge_table %D%/check_challenge_uses \
-	%D%/check_challenge_extend %D%/check_challenge_list \
-	%D%/check_challenge_quota %D%/check_challenge_file
+	%D%/check_challenge_extend %D%/check_challenge_hold \
+	%D%/check_challenge_list %D%/check_challenge_quota \
+	%D%/check_challenge_file
 TESTS += %D%/check_challenge_table %D%/check_challenge_uses \
-	%D%/check_challenge_extend %D%/check_challenge_list \
-	%D%/check_challenge_quota %D%/check_challenge_file
+	%D%/check_challenge_extend %D%/check_challenge_hold \
+	%D%/check_challenge_list %D%/check_challenge_quota \
+	%D%/check_challenge_file
 CHALLENGE_FIXTURE = %D%/challenge_fixture.c %D%/challenge_fixture.h
 %C%_check_challenge_table_SOURCES = %D%/check_challenge_table.c \
 	$(CHALLENGE_FIXTURE)
@@ -136,6 +138,10 @@ CHALLENGE_FIXTURE = %D%/challenge_fixture.c %D%/challenge_fixture.h
 	$(CHALLENGE_FIXTURE)
 %C%_check_challenge_extend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_extend_LDADD = libunit.la libscepcore.la
+%C%_check_challenge_hold_SOURCES = %D%/check_challenge_hold.c \
+	$(CHALLENGE_FIXTURE)
+%C%_check_challenge_hold_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_challenge_hold_LDADD = libunit.la libscepcore.la
 %C%_check_challenge_list_SOURCES = %D%/check_challenge_list.c \
 	$(CHALLENGE_FIXTURE)
 %C%_check_challenge_list_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
