@@ -218,6 +218,13 @@ typedef struct scep_ca_provider_t {
      */
     void (*lookup)(void *ca, const scep_ca_request_t *request,
                    scep_ca_result_t *result, apr_pool_t *p);
+
+    /**
+     * Non-zero: the certificate gets the subject of scep_ca_request_t.  Else
+     * the CA goes by the CSR, which nobody can change, and profiles that set
+     * a subject (ScepSubjectForce) cannot have this connector.
+     */
+    int sets_subject;
 } scep_ca_provider_t;
 
 /* ------------------------------------------------------------------ */
@@ -444,6 +451,11 @@ typedef struct scep_verify_result_t {
     const char *id;     /**< GRANTED: names what granted it, for the log */
     const char *reason; /**< otherwise: why, for the log */
     int breach;         /**< REFUSED: a spent secret came again */
+    /** GRANTED, and wants_device: which one of facts.devices the grant is
+     * bound to; NULL: to none */
+    const char *device;
+    /** GRANTED by a certificate: the signer's, which it has verified */
+    X509 *renews;
 } scep_verify_result_t;
 
 typedef struct scep_verify_request_t {
@@ -462,6 +474,8 @@ typedef struct scep_verify_request_t {
     int renewal;
     /** how long the CA may take, at the very most, before settle follows */
     apr_interval_time_t ca_longest;
+    /** the answer must tell which device the grant is bound to */
+    int wants_device;
 } scep_verify_request_t;
 
 /** How an enrolment that verify granted has ended. */
@@ -550,6 +564,9 @@ typedef struct scep_verifier_provider_t {
      */
     apr_status_t (*hold)(void *verifier, void *token, apr_time_t until,
                          apr_pool_t *p);
+
+    /** Non-zero: it can tell which device a grant is bound to. */
+    int tells_device;
 } scep_verifier_provider_t;
 
 #ifdef __cplusplus

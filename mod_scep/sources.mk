@@ -21,6 +21,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/event.c %D%/core/event.h \
 	%D%/core/gate.c %D%/core/gate.h \
 	%D%/core/explain.c %D%/core/explain.h \
+	%D%/core/glob.c %D%/core/glob.h \
 	%D%/core/message.h %D%/core/message_private.h \
 	%D%/core/message_build.c %D%/core/message_decrypt.c \
 	%D%/core/message_envelope.c %D%/core/message_parse.c \
@@ -30,17 +31,22 @@ libscepcore_la_SOURCES = \
 	%D%/core/name_match.c %D%/core/name_match.h \
 	%D%/core/network.c %D%/core/network.h \
 	%D%/core/oid.c %D%/core/oid.h \
-	%D%/core/policy.c %D%/core/policy.h \
+	%D%/core/policy.c %D%/core/policy.h %D%/core/policy_private.h \
+	%D%/core/policy_admit.c %D%/core/policy_extension.c \
+	%D%/core/policy_force.c %D%/core/policy_force.h \
+	%D%/core/policy_san.c %D%/core/policy_subject.c \
 	%D%/core/query.c %D%/core/query.h \
 	%D%/core/record.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h \
+	%D%/core/san_match.c %D%/core/san_match.h \
 	%D%/core/seal.c %D%/core/seal.h \
 	%D%/core/seal_trust.c %D%/core/seal_trust.h \
 	%D%/core/seal_walk.c %D%/core/seal_walk.h \
 	%D%/core/static_secret.c %D%/core/static_secret.h \
 	%D%/core/time_text.c %D%/core/time_text.h \
-	%D%/core/utf8.c %D%/core/utf8.h
+	%D%/core/utf8.c %D%/core/utf8.h \
+	%D%/core/weak_key.c %D%/core/weak_key.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep.la

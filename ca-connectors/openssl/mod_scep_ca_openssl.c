@@ -140,7 +140,8 @@ static const scep_ca_provider_t provider = { .check = check,
                                              .ca_chain = ca_chain,
                                              .health = health,
                                              .signs_here = 1,
-                                             .lookup = lookup };
+                                             .lookup = lookup,
+                                             .sets_subject = 1 };
 
 /* ------------------------------------------------------------------ */
 /* The directives                                                       */

@@ -100,8 +100,11 @@ static apr_status_t read_csr(enrol_t *enrol)
     enrol->answer->sans = scep_name_sans_text(enrol->csr->sans, enrol->p);
     rv = scep_csr_verify(enrol->csr, enrol->profile->digests, enrol->alg,
                          enrol->res, enrol->p);
-    if (rv != APR_SUCCESS)
-        return rv;
+    if (rv != APR_SUCCESS) {
+        return enrol->res->reason == SCEP_REASON_DIGEST
+                   ? scep_result_by_rule(enrol->res, "ScepDigests", enrol->p)
+                   : rv;
+    }
     rv = check_signer(enrol);
     if (rv != APR_SUCCESS)
         return rv;
@@ -109,7 +112,7 @@ static apr_status_t read_csr(enrol_t *enrol)
                             enrol->res, enrol->p);
     return rv == APR_SUCCESS
                ? scep_message_can_reply(message, enrol->res, enrol->p)
-               : rv;
+               : scep_result_by_rule(enrol->res, "ScepKeyTypes", enrol->p);
 }
 
 static int digest_part(EVP_MD_CTX *ctx, const void *data, apr_size_t len)
@@ -185,6 +188,8 @@ static apr_status_t gather_facts(enrol_t *enrol)
     enrol->who.csr_len = enrol->csr->der_len;
     enrol->who.subject = enrol->csr->subject;
     enrol->who.sans = enrol->csr->sans;
+    enrol->who.wants_device =
+        scep_policy_wants_device(&enrol->profile->policy);
     rv = scep_enrol_name_facts(enrol->profile, enrol->csr, facts, enrol->res,
                                enrol->p);
     if (rv != APR_SUCCESS)
@@ -226,7 +231,7 @@ static void submit(enrol_t *enrol, scep_ca_result_t *result)
         .idempotency_key = key,
         .csr = csr->der,
         .csr_len = csr->der_len,
-        .subject = csr->subject,
+        .subject = enrol->allowed.subject,
         .spki = csr->spki,
         .spki_len = csr->spki_len,
         .key = csr->key,
@@ -307,6 +312,24 @@ static apr_status_t settle(enrol_t *enrol, int spend, X509 *certificate)
                               enrol->p);
 }
 
+static apr_status_t allow(enrol_t *enrol)
+{
+    const scep_policy_t *policy = &enrol->profile->policy;
+    scep_policy_request_t request = { .csr = enrol->csr,
+                                      .type = enrol->message->type,
+                                      .verified_by = enrol->verdict.id };
+    apr_status_t rv;
+
+    scep_policy_granted(policy, &enrol->verdict, &request, enrol->p);
+    rv = scep_policy_apply(policy, enrol->csr, request.device, &enrol->allowed,
+                           enrol->res, enrol->p);
+    if (rv != APR_SUCCESS)
+        return rv;
+    request.subject = enrol->allowed.subject;
+    return scep_policy_admit(policy, &request, enrol->ops->policy, enrol->alg,
+                             enrol->res, enrol->p);
+}
+
 /* From here on the grant is held and must be settled exactly once. */
 static void decide(enrol_t *enrol)
 {
@@ -314,8 +337,7 @@ static void decide(enrol_t *enrol)
     apr_status_t rv;
     int spend = 0;
 
-    if (scep_policy_apply(&enrol->profile->policy, enrol->csr, &enrol->allowed,
-                          enrol->res, enrol->p) == APR_SUCCESS) {
+    if (allow(enrol) == APR_SUCCESS) {
         enrol->answer->dropped = enrol->allowed.dropped;
         submit(enrol, &result);
         spend = judge(enrol, &result);

@@ -24,6 +24,8 @@ typedef struct scep_enrol_ops_t {
     /** hands the request to the profile's connector */
     void (*submit)(void *baton, const scep_ca_request_t *request,
                    scep_ca_result_t *result, apr_pool_t *p);
+    /** for rules of the policy; NULL: they refuse */
+    const scep_policy_ops_t *policy;
 } scep_enrol_ops_t;
 
 /** What of a profile an enrolment needs.  The owner keeps it alive. */

@@ -16,6 +16,8 @@ typedef struct explain_t {
     scep_csr_t *csr;
     scep_verify_request_t who;
     unsigned char client[16];
+    scep_policy_request_t asked;
+    scep_policy_answer_t allowed;
     scep_explanation_t *out;
     apr_pool_t *p;
 } explain_t;
@@ -82,16 +84,26 @@ static void explain_content(explain_t *explain)
     add_checked(explain, "attributes", csr->fault ? &res : &good, NULL);
 }
 
-static void explain_key(explain_t *explain)
+/* Adds what a rule of the policy says. */
+static void explain_rule(explain_t *explain, const scep_policy_rule_t *rule)
 {
     scep_result_t res = SCEP_RESULT_INIT;
+    const scep_policy_case_t one = { &explain->request->profile->policy,
+                                     explain->csr,
+                                     explain->asked.device,
+                                     &explain->allowed,
+                                     &res,
+                                     explain->p };
+    const char *why;
 
-    scep_alg_key_check(&explain->request->profile->policy.keys,
-                       explain->csr->key, &res, explain->p);
-    add_checked(explain, "ScepKeyTypes", &res,
-                apr_psprintf(explain->p, "%s, %d bits",
-                             EVP_PKEY_get0_type_name(explain->csr->key),
-                             EVP_PKEY_get_bits(explain->csr->key)));
+    if (rule->applies && !rule->applies(&one, &why)) {
+        if (why)
+            add(explain, rule->name, SCEP_STEP_NOT_APPLICABLE, why);
+        return;
+    }
+    rule->check(&one);
+    add_checked(explain, rule->name, &res,
+                rule->describe ? rule->describe(&one) : NULL);
 }
 
 /* ------------------------------------------------------------------ */
@@ -113,6 +125,7 @@ static int gather_facts(explain_t *explain)
     who->subject = csr->subject;
     who->sans = csr->sans;
     who->renewal = request->type == SCEP_TYPE_RENEWAL_REQ;
+    who->wants_device = scep_policy_wants_device(&request->profile->policy);
     if (request->address &&
         scep_network_address(explain->client, request->address))
         who->facts.address = explain->client;
@@ -185,6 +198,11 @@ static void explain_verifiers(explain_t *explain)
                     &verdict, undecided);
         if (undecided && verdict.outcome == SCEP_VERIFY_UNKNOWN)
             explain->out->unknown = 1;
+        if (undecided && verdict.outcome == SCEP_VERIFY_GRANTED) {
+            explain->asked.verified_by = verdict.id;
+            scep_policy_granted(&explain->request->profile->policy, &verdict,
+                                &explain->asked, explain->p);
+        }
         undecided &= verdict.outcome == SCEP_VERIFY_PASS;
     }
     if (undecided) {
@@ -200,76 +218,67 @@ static void explain_verifiers(explain_t *explain)
 /* ------------------------------------------------------------------ */
 /* What it may have                                                     */
 
-/* Keeps the first reason and puts the details together. */
-static void note_fault(scep_result_t *all, const scep_result_t *one,
-                       apr_pool_t *p)
+static void explain_number(explain_t *explain, const char *rule,
+                           const scep_result_t *res)
 {
-    const char *before = all->detail;
+    if (res->reason == SCEP_REASON_VERIFIER_DOWN) {
+        scep_step_t *step =
+            add(explain, rule, SCEP_STEP_UNAVAILABLE, res->detail);
 
-    if (one->reason == SCEP_REASON_NONE)
-        return;
-    if (all->reason == SCEP_REASON_NONE)
-        *all = *one;
-    else
-        all->detail = apr_pstrcat(p, before, "; ", one->detail, NULL);
+        step->reason = res->reason;
+        step->decides = 1;
+    } else {
+        add_checked(explain, rule, res, NULL);
+    }
 }
 
-static void explain_sans(explain_t *explain)
+static void explain_condition(explain_t *explain,
+                              const scep_policy_condition_t *condition)
 {
-    scep_result_t all = SCEP_RESULT_INIT;
+    const char *rule = scep_policy_condition_rule(condition, explain->p);
+    scep_result_t res = SCEP_RESULT_INIT;
 
-    if (!explain->csr->sans) {
-        add(explain, "ScepSubjectAltNames", SCEP_STEP_NOT_APPLICABLE,
-            "the CSR asks for none");
+    if (!explain->request->address) {
+        add(explain, rule, SCEP_STEP_UNKNOWN,
+            "give the address that the request comes from");
+        explain->out->unknown = 1;
         return;
     }
-    for (int i = 0; i < sk_GENERAL_NAME_num(explain->csr->sans); i++) {
-        scep_result_t res = SCEP_RESULT_INIT;
-
-        scep_policy_san(&explain->request->profile->policy,
-                        sk_GENERAL_NAME_value(explain->csr->sans, i), &res,
-                        explain->p);
-        note_fault(&all, &res, explain->p);
-    }
-    add_checked(explain, "ScepSubjectAltNames", &all,
-                scep_name_sans_text(explain->csr->sans, explain->p));
+    scep_policy_admit_condition(condition, &explain->asked,
+                                explain->request->policy_ops, &res,
+                                explain->p);
+    add_checked(explain, rule, &res, NULL);
 }
 
-static void explain_extensions(explain_t *explain)
+static void explain_admission(explain_t *explain)
 {
-    const STACK_OF(X509_EXTENSION) *extensions = explain->csr->extensions;
-    scep_policy_answer_t answer = { NULL, NULL };
-    scep_result_t all = SCEP_RESULT_INIT;
+    const scep_policy_t *policy = &explain->request->profile->policy;
+    const scep_policy_ops_t *ops = explain->request->policy_ops;
+    scep_result_t res = SCEP_RESULT_INIT, more = SCEP_RESULT_INIT;
 
-    for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
-        scep_result_t res = SCEP_RESULT_INIT;
-
-        scep_policy_extension(&explain->request->profile->policy, explain->csr,
-                              sk_X509_EXTENSION_value(extensions, i), &answer,
-                              &res, explain->p);
-        note_fault(&all, &res, explain->p);
+    explain->asked.subject = explain->allowed.subject;
+    for (int i = 0; policy->conditions && i < policy->conditions->nelts; i++)
+        explain_condition(explain, &APR_ARRAY_IDX(policy->conditions, i,
+                                                  scep_policy_condition_t));
+    if (policy->key_once) {
+        scep_policy_admit_key(policy, &explain->asked, ops, explain->alg, &res,
+                              explain->p);
+        explain_number(explain, "ScepKeyReuse", &res);
     }
-    if (sk_X509_EXTENSION_num(extensions) <= 0) {
-        add(explain, "ScepExtensions", SCEP_STEP_NOT_APPLICABLE,
-            "the CSR asks for none");
-        return;
+    if (policy->most_certificates) {
+        scep_policy_admit_number(policy, &explain->asked, ops, explain->alg,
+                                 &more, explain->p);
+        explain_number(explain, "ScepMaxCertificates", &more);
     }
-    add_checked(explain, "ScepExtensions", &all,
-                answer.dropped
-                    ? apr_pstrcat(explain->p, "left out: ", answer.dropped,
-                                  NULL)
-                    : NULL);
 }
 
 static void explain_policy(explain_t *explain)
 {
-    scep_result_t res = SCEP_RESULT_INIT;
-
-    scep_policy_subject(&explain->request->profile->policy, explain->csr, &res,
-                        explain->p);
-    add_checked(explain, "ScepEmptySubject", &res, NULL);
-    explain_sans(explain);
-    explain_extensions(explain);
+    explain->allowed.subject = explain->csr->subject;
+    for (const scep_policy_rule_t *rule = scep_policy_rules + 1; rule->name;
+         rule++)
+        explain_rule(explain, rule);
+    explain_admission(explain);
 }
 
 /* ------------------------------------------------------------------ */
@@ -312,9 +321,11 @@ void scep_explain(const scep_explain_request_t *request, const scep_alg_t *alg,
                    &res, p);
     add_checked(&explain, "PKCS#10", &res, NULL);
     explanation->csr = explain.csr;
+    explain.asked.csr = explain.csr;
+    explain.asked.type = request->type;
     if (explain.csr) {
         explain_content(&explain);
-        explain_key(&explain);
+        explain_rule(&explain, scep_policy_rules); /* the key comes first */
     }
     if (!explain.csr) {
         skip(&explain, "the CSR cannot be read");

@@ -45,6 +45,7 @@ typedef struct scep_explain_request_t {
     const char *challenge; /**< instead of the CSR's; NULL: the CSR's */
     const char *address;   /**< of the client; may be NULL */
     apr_time_t now;
+    const scep_policy_ops_t *policy_ops; /**< for the address and for now */
 } scep_explain_request_t;
 
 typedef struct scep_explanation_t {

@@ -35,7 +35,7 @@ unsigned int scep_name_san_type(const char *word)
     return 0;
 }
 
-static const char *san_word(unsigned int bit)
+const char *scep_name_san_word(unsigned int bit)
 {
     apr_size_t i;
 
@@ -165,11 +165,12 @@ static void push(apr_array_header_t *strings, const char *string)
 }
 
 /* The value is '#' and its octets where it is no text. */
-static const char *attribute_text(const X509_NAME_ENTRY *entry, apr_pool_t *p)
+const char *scep_name_attribute_text(const X509_NAME_ENTRY *attribute,
+                                     apr_pool_t *p)
 {
-    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(attribute);
     const char *type =
-        scep_name_oid_text(X509_NAME_ENTRY_get_object(entry), p);
+        scep_name_oid_text(X509_NAME_ENTRY_get_object(attribute), p);
     const char *text = scep_name_utf8(value, p);
 
     if (text)
@@ -198,7 +199,7 @@ const char *scep_name_text(const X509_NAME *name, apr_pool_t *p)
 
             if (parts->nelts > 0)
                 push(parts, i > start ? "+" : ",");
-            push(parts, attribute_text(entry, p));
+            push(parts, scep_name_attribute_text(entry, p));
         }
     }
     return apr_array_pstrcat(p, parts, '\0');
@@ -410,6 +411,11 @@ static const char *san_value(const GENERAL_NAME *gn, unsigned int type,
     }
 }
 
+const char *scep_name_san_value(const GENERAL_NAME *gn, apr_pool_t *p)
+{
+    return san_value(gn, scep_name_san_type_of(gn), p);
+}
+
 const char *scep_name_san_text(const GENERAL_NAME *gn, apr_pool_t *p)
 {
     unsigned int type = scep_name_san_type_of(gn);
@@ -423,7 +429,7 @@ const char *scep_name_san_text(const GENERAL_NAME *gn, apr_pool_t *p)
         text = escape(text, ",\\", p);
     else
         text = apr_pstrcat(p, "#", san_hex(gn, p), NULL);
-    return apr_pstrcat(p, san_word(type), ":", text, NULL);
+    return apr_pstrcat(p, scep_name_san_word(type), ":", text, NULL);
 }
 
 const char *scep_name_sans_text(const GENERAL_NAMES *sans, apr_pool_t *p)
@@ -445,7 +451,7 @@ const char *scep_name_san_canonical(const GENERAL_NAME *gn, apr_pool_t *p)
     unsigned int type = scep_name_san_type_of(gn);
     const char *value = san_value(gn, type, p);
 
-    return value ? canonical_pair(san_word(type), value, p) : NULL;
+    return value ? canonical_pair(scep_name_san_word(type), value, p) : NULL;
 }
 
 const char *scep_name_sans_canonical(const GENERAL_NAMES *sans, apr_pool_t *p)

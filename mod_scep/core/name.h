@@ -27,6 +27,8 @@ typedef enum {
 
 /** One bit for "dns", "ip", "email", "uri", "upn", "sid", ...; 0 unknown. */
 unsigned int scep_name_san_type(const char *word);
+/** The word for one bit. */
+const char *scep_name_san_word(unsigned int bit);
 
 /**
  * The text of a character string of any type as UTF-8; T61String is read as
@@ -36,11 +38,22 @@ unsigned int scep_name_san_type(const char *word);
  */
 const char *scep_name_utf8(const ASN1_STRING *string, apr_pool_t *p);
 
+/**
+ * Reads an attribute's type as it stands in a DN: "CN", "serialNumber", a
+ * name that OpenSSL knows or a dotted number.
+ * @return what is freed with the pool; NULL: it is none
+ */
+const ASN1_OBJECT *scep_name_attribute_type(const char *text, apr_pool_t *p);
+
 /** The string in a value of any type, NULL where it holds none. */
 ASN1_STRING *scep_name_string_of(const ASN1_TYPE *value);
 
 /** The name of an OID as OpenSSL knows it, or dotted numbers. */
 const char *scep_name_oid_text(const ASN1_OBJECT *oid, apr_pool_t *p);
+
+/** One attribute as it stands in scep_name_text. */
+const char *scep_name_attribute_text(const X509_NAME_ENTRY *attribute,
+                                     apr_pool_t *p);
 
 /** A name as RFC 4514 text, UTF-8, most specific first, for log and list. */
 const char *scep_name_text(const X509_NAME *name, apr_pool_t *p);
@@ -71,6 +84,12 @@ const char *scep_name_san_text(const GENERAL_NAME *gn, apr_pool_t *p);
 
 /** A set of SANs for people: "dns:a.example, ip:192.0.2.1". */
 const char *scep_name_sans_text(const GENERAL_NAMES *sans, apr_pool_t *p);
+
+/**
+ * The value of a SAN in its canonical form, without its type.
+ * @return NULL where it is malformed
+ */
+const char *scep_name_san_value(const GENERAL_NAME *gn, apr_pool_t *p);
 
 /**
  * The canonical form of one SAN.

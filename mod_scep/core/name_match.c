@@ -8,12 +8,11 @@
 
 #include <string.h>
 
-/* Stands in a parsed pattern for a '*' that means itself. */
-#define STAR '\x1a'
+#include "glob.h"
 
 typedef struct attribute_t {
     const ASN1_OBJECT *type;
-    const char *value; /**< of a pattern: with '*' and STAR */
+    const char *value; /**< of a pattern: as scep_glob_fits has it */
 } attribute_t;
 
 struct scep_name_pattern_t {
@@ -65,7 +64,8 @@ static const attribute_t *find_type(const apr_array_header_t *rdn,
     return found;
 }
 
-/* Puts "\1A", which the parser reads as STAR, for each escaped '*'. */
+/* Puts "\1A", which the parser reads as SCEP_GLOB_STAR, for each escaped '*'.
+ */
 static const char *hide_stars(const char **hidden, const char *text,
                               apr_pool_t *p)
 {
@@ -73,7 +73,7 @@ static const char *hide_stars(const char **hidden, const char *text,
 
     *hidden = out;
     while (*text) {
-        if (*text == STAR || !strncasecmp(text, "\\1A", 3))
+        if (*text == SCEP_GLOB_STAR || !strncasecmp(text, "\\1A", 3))
             return "it has a control character in it";
         if (!strncmp(text, "\\*", 2) || !strncasecmp(text, "\\2A", 3)) {
             memcpy(out, "\\1A", 3);
@@ -117,31 +117,6 @@ const char *scep_name_pattern_parse(const scep_name_pattern_t **pattern,
     return NULL;
 }
 
-/* On a mismatch the last '*' takes one octet more; octets are as good as
- * characters, because no character of UTF-8 begins inside another. */
-static int fits(const char *glob, const char *text)
-{
-    const char *star = NULL, *from = NULL;
-
-    while (*text) {
-        if (*glob == '*') {
-            star = glob++;
-            from = text;
-        } else if (*glob && (*glob == STAR ? '*' : *glob) == *text) {
-            glob++;
-            text++;
-        } else if (star) {
-            glob = star + 1;
-            text = ++from;
-        } else {
-            return 0;
-        }
-    }
-    while (*glob == '*')
-        glob++;
-    return *glob == '\0';
-}
-
 static int rdn_fits(const apr_array_header_t *pattern,
                     const apr_array_header_t *rdn)
 {
@@ -151,7 +126,7 @@ static int rdn_fits(const apr_array_header_t *pattern,
         const attribute_t *wanted = &APR_ARRAY_IDX(pattern, i, attribute_t);
         const attribute_t *found = find_type(rdn, wanted->type);
 
-        if (!found || !fits(wanted->value, found->value))
+        if (!found || !scep_glob_fits(wanted->value, found->value, 0))
             return 0;
     }
     return 1;
@@ -176,4 +151,33 @@ int scep_name_match(const scep_name_pattern_t *pattern, const X509_NAME *name,
                                                    apr_array_header_t *));
     }
     return forward == n || backward == n;
+}
+
+const char *scep_name_attribute_pattern_parse(
+    const scep_name_pattern_t **pattern, const char *text, apr_pool_t *p)
+{
+    const scep_name_pattern_t *made;
+    const char *error = scep_name_pattern_parse(&made, text, p);
+
+    if (error)
+        return error;
+    if (made->rdns->nelts > 1 ||
+        APR_ARRAY_IDX(made->rdns, 0, apr_array_header_t *)->nelts > 1)
+        return "it names more than one attribute";
+    *pattern = made;
+    return NULL;
+}
+
+int scep_name_match_attribute(const scep_name_pattern_t *pattern,
+                              const X509_NAME_ENTRY *attribute, apr_pool_t *p)
+{
+    const attribute_t *wanted =
+        &APR_ARRAY_IDX(APR_ARRAY_IDX(pattern->rdns, 0, apr_array_header_t *),
+                       0, attribute_t);
+    const char *value;
+
+    if (OBJ_cmp(wanted->type, X509_NAME_ENTRY_get_object(attribute)) != 0)
+        return 0;
+    value = scep_name_utf8(X509_NAME_ENTRY_get_data(attribute), p);
+    return value && scep_glob_fits(wanted->value, value, 0);
 }

@@ -26,4 +26,12 @@ const char *scep_name_pattern_parse(const scep_name_pattern_t **pattern,
 int scep_name_match(const scep_name_pattern_t *pattern, const X509_NAME *name,
                     apr_pool_t *p);
 
+/** The same of one attribute alone: "CN=*.example.com". */
+const char *scep_name_attribute_pattern_parse(
+    const scep_name_pattern_t **pattern, const char *text, apr_pool_t *p);
+
+/** Whether an attribute is of the pattern's type and its value fits. */
+int scep_name_match_attribute(const scep_name_pattern_t *pattern,
+                              const X509_NAME_ENTRY *attribute, apr_pool_t *p);
+
 #endif

@@ -38,7 +38,7 @@ static const struct {
 
 /* One attribute of the text. */
 typedef struct pair_t {
-    ASN1_OBJECT *type;
+    const ASN1_OBJECT *type;
     const char *value;
     int with_previous; /* joined to the one before it by '+' */
 } pair_t;
@@ -69,11 +69,27 @@ static apr_status_t free_object(void *object)
     return APR_SUCCESS;
 }
 
-static const char *read_type(reader_t *r, ASN1_OBJECT **type)
+const ASN1_OBJECT *scep_name_attribute_type(const char *text, apr_pool_t *p)
+{
+    ASN1_OBJECT *type = NULL;
+    apr_size_t i;
+
+    if (strncasecmp(text, "OID.", 4) == 0)
+        text += 4;
+    for (i = 0; !type && i < sizeof(aliases) / sizeof(aliases[0]); i++)
+        if (strcasecmp(text, aliases[i].name) == 0)
+            type = OBJ_nid2obj(aliases[i].nid);
+    if (!type && *text)
+        type = scep_oid_parse(text, 0);
+    if (type)
+        apr_pool_cleanup_register(p, type, free_object, apr_pool_cleanup_null);
+    return type;
+}
+
+static const char *read_type(reader_t *r, const ASN1_OBJECT **type)
 {
     const char *start = r->s, *equals = strchr(start, '='), *end = equals;
     const char *name;
-    apr_size_t i;
 
     if (!equals)
         return apr_psprintf(r->p, "there is no '=' in '%s'", start);
@@ -81,18 +97,9 @@ static const char *read_type(reader_t *r, ASN1_OBJECT **type)
         end--;
     name = apr_pstrmemdup(r->p, start, (apr_size_t)(end - start));
     r->s = equals + 1;
-    if (strncasecmp(name, "OID.", 4) == 0)
-        name += 4;
-    *type = NULL;
-    for (i = 0; !*type && i < sizeof(aliases) / sizeof(aliases[0]); i++)
-        if (strcasecmp(name, aliases[i].name) == 0)
-            *type = OBJ_nid2obj(aliases[i].nid);
-    if (!*type && *name)
-        *type = scep_oid_parse(name, 0);
-    if (!*type)
-        return apr_psprintf(r->p, "'%s' is no attribute type", name);
-    apr_pool_cleanup_register(r->p, *type, free_object, apr_pool_cleanup_null);
-    return NULL;
+    *type = scep_name_attribute_type(name, r->p);
+    return *type ? NULL
+                 : apr_psprintf(r->p, "'%s' is no attribute type", name);
 }
 
 static int hex_digit(char c)

@@ -1,20 +1,129 @@
 /* policy.c - what a profile lets a certificate be
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "policy.h"
+
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
-#include "policy.h"
+#include "policy_private.h"
 
-/* Windows takes these for who someone is, or for what he may do. */
-static const char *const windows_extensions[] = {
-    "1.3.6.1.4.1.311.25.2", /* SID of the account */
-    "1.3.6.1.4.1.311.20.2", /* certificate template by name */
-    "1.3.6.1.4.1.311.21.7", /* certificate template by OID */
+/* Octets of a detail that is long enough: a CSR may have 256 bad names. */
+#define DETAIL_MOST 512
+
+apr_status_t scep_policy_refuse(const scep_policy_case_t *one,
+                                scep_reason_t reason, const char *fmt, ...)
+{
+    scep_result_t *res = one->res;
+    const char *before = res->reason == SCEP_REASON_NONE ? NULL : res->detail;
+    const char *text;
+    va_list args;
+
+    va_start(args, fmt);
+    text = apr_pvsprintf(one->p, fmt, args);
+    va_end(args);
+    if (before && strlen(before) > DETAIL_MOST)
+        return APR_EGENERAL;
+    if (before) {
+        res->detail = apr_pstrcat(one->p, before, "; ", text, NULL);
+        return APR_EGENERAL;
+    }
+    return scep_result_fail(res, one->p, reason, "%s", text);
+}
+
+int scep_policy_has_type(const apr_array_header_t *types,
+                         const ASN1_OBJECT *type)
+{
+    for (int i = 0; types && i < types->nelts; i++)
+        if (OBJ_cmp(APR_ARRAY_IDX(types, i, const ASN1_OBJECT *), type) == 0)
+            return 1;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The key                                                              */
+
+static apr_status_t check_type(const scep_policy_case_t *one)
+{
+    return scep_alg_key_check(&one->policy->keys, one->csr->key, one->res,
+                              one->p);
+}
+
+static const char *describe_type(const scep_policy_case_t *one)
+{
+    return apr_psprintf(one->p, "%s, %d bits",
+                        EVP_PKEY_get0_type_name(one->csr->key),
+                        EVP_PKEY_get_bits(one->csr->key));
+}
+
+static int is_rsa(const scep_policy_case_t *one, const char **why)
+{
+    *why = "the key is no RSA key";
+    return EVP_PKEY_is_a(one->csr->key, "RSA");
+}
+
+static apr_status_t check_exponent(const scep_policy_case_t *one)
+{
+    apr_uint64_t e = scep_weak_exponent(one->csr->spki, one->csr->spki_len);
+
+    if (e >= one->policy->exponent)
+        return APR_SUCCESS;
+    return scep_policy_refuse(one, SCEP_REASON_KEY,
+                              "public exponent %" APR_UINT64_T_FMT
+                              ", %" APR_UINT64_T_FMT " is the least",
+                              e, one->policy->exponent);
+}
+
+static const char *describe_exponent(const scep_policy_case_t *one)
+{
+    return apr_psprintf(one->p, "%" APR_UINT64_T_FMT,
+                        scep_weak_exponent(one->csr->spki,
+                                           one->csr->spki_len));
+}
+
+static int is_tested(const scep_policy_case_t *one, const char **why)
+{
+    *why = NULL;
+    return one->policy->weak ? is_rsa(one, why) : 0;
+}
+
+static apr_status_t check_weak(const scep_policy_case_t *one)
+{
+    const char *fault =
+        scep_weak_key(one->policy->weak, one->csr->spki, one->csr->spki_len);
+
+    return fault ? scep_policy_refuse(one, SCEP_REASON_KEY, "weak key: %s",
+                                      fault)
+                 : APR_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ */
+
+const scep_policy_rule_t scep_policy_rules[] = {
+    { "ScepKeyTypes", NULL, check_type, describe_type },
+    { "ScepRSAExponent", is_rsa, check_exponent, describe_exponent },
+    { "ScepWeakKeys", is_tested, check_weak, NULL },
+    { "ScepSubjectForce", scep_policy_force_applies, scep_policy_force,
+      scep_policy_subject_text },
+    { "ScepEmptySubject", NULL, scep_policy_empty, NULL },
+    { "ScepSubjectRequire", scep_policy_wanted_applies, scep_policy_wanted,
+      NULL },
+    { "ScepSubjectAllow", scep_policy_allowed_applies, scep_policy_allowed,
+      scep_policy_subject_text },
+    { "ScepSubjectAltNames", scep_policy_sans_applies, scep_policy_sans,
+      scep_policy_sans_text },
+    { "ScepSubjectAltNameRequire", scep_policy_sans_wanted_applies,
+      scep_policy_sans_wanted, NULL },
+    { "ScepSubjectAltNameAllow", scep_policy_sans_allowed_applies,
+      scep_policy_sans_allowed, scep_policy_sans_text },
+    { "ScepExtendedKeyUsageAllow", scep_policy_usages_applies,
+      scep_policy_usages, NULL },
+    { "ScepExtensions", scep_policy_extensions_applies, scep_policy_extensions,
+      scep_policy_extensions_text },
+    { NULL, NULL, NULL, NULL }
 };
 
 static apr_status_t free_extensions(void *extensions)
@@ -23,172 +132,30 @@ static apr_status_t free_extensions(void *extensions)
     return APR_SUCCESS;
 }
 
-static int is_listed(const scep_policy_t *policy, const ASN1_OBJECT *type)
-{
-    int i;
-
-    for (i = 0; policy->extensions && i < policy->extensions->nelts; i++)
-        if (OBJ_cmp(APR_ARRAY_IDX(policy->extensions, i, const ASN1_OBJECT *),
-                    type) == 0)
-            return 1;
-    return 0;
-}
-
-static int is_windows(const ASN1_OBJECT *type)
-{
-    char text[64];
-    int len = OBJ_obj2txt(text, sizeof(text), type, 1);
-    apr_size_t i;
-
-    ERR_clear_error();
-    for (i = 0; len > 0 &&
-                i < sizeof(windows_extensions) / sizeof(windows_extensions[0]);
-         i++)
-        if (strcmp(text, windows_extensions[i]) == 0)
-            return 1;
-    return 0;
-}
-
-apr_status_t scep_policy_subject(const scep_policy_t *policy,
-                                 const scep_csr_t *csr, scep_result_t *res,
-                                 apr_pool_t *p)
-{
-    int empty = X509_NAME_entry_count(csr->subject) == 0;
-
-    if (empty && !policy->empty_subject)
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "the CSR has an empty subject");
-    if (empty && !csr->sans)
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "the CSR has neither subject nor SAN");
-    if (!scep_name_canonical(csr->subject, p))
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "a value of the subject is no text: %s",
-                                scep_name_text(csr->subject, p));
-    return APR_SUCCESS;
-}
-
-apr_status_t scep_policy_san(const scep_policy_t *policy,
-                             const GENERAL_NAME *san, scep_result_t *res,
-                             apr_pool_t *p)
-{
-    if (!(policy->sans & scep_name_san_type_of(san)))
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "the profile does not allow the SAN %s",
-                                scep_name_san_text(san, p));
-    if (!scep_name_san_canonical(san, p))
-        return scep_result_fail(res, p, SCEP_REASON_POLICY, "malformed SAN %s",
-                                scep_name_san_text(san, p));
-    return APR_SUCCESS;
-}
-
-/* Asking for CA:FALSE is common and harmless; the profile decides. */
-static apr_status_t check_constraints(X509_EXTENSION *extension,
-                                      scep_result_t *res, apr_pool_t *p)
-{
-    BASIC_CONSTRAINTS *constraints = X509V3_EXT_d2i(extension);
-    int is_ca = constraints ? constraints->ca != 0 : -1;
-
-    BASIC_CONSTRAINTS_free(constraints);
-    if (is_ca < 0)
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "malformed basicConstraints");
-    if (is_ca > 0)
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "the CSR asks for a CA certificate");
-    return APR_SUCCESS;
-}
-
-/* Adds a copy.  Where nothing but the SAN names the device, RFC 5280 wants
- * it critical. */
-static apr_status_t carry(STACK_OF(X509_EXTENSION) *extensions,
-                          const X509_EXTENSION *extension, int critical,
-                          scep_result_t *res, apr_pool_t *p)
-{
-    X509_EXTENSION *copy;
-
-    if (!extensions)
-        return APR_SUCCESS;
-    copy = X509_EXTENSION_dup(extension);
-    if (copy && (!critical || X509_EXTENSION_set_critical(copy, 1)) &&
-        sk_X509_EXTENSION_push(extensions, copy))
-        return APR_SUCCESS;
-    X509_EXTENSION_free(copy);
-    return scep_result_fail(res, p, SCEP_REASON_INTERNAL,
-                            "an extension cannot be copied");
-}
-
-apr_status_t scep_policy_extension(const scep_policy_t *policy,
-                                   const scep_csr_t *csr,
-                                   X509_EXTENSION *extension,
-                                   scep_policy_answer_t *answer,
-                                   scep_result_t *res, apr_pool_t *p)
-{
-    const ASN1_OBJECT *type = X509_EXTENSION_get_object(extension);
-    const char *name;
-
-    switch (OBJ_obj2nid(type)) {
-    case NID_subject_alt_name:
-        return carry(answer->extensions, extension,
-                     X509_NAME_entry_count(csr->subject) == 0, res, p);
-    case NID_basic_constraints:
-        return check_constraints(extension, res, p);
-    case NID_key_usage:
-    case NID_ext_key_usage:
-    case NID_subject_key_identifier:
-    case NID_authority_key_identifier:
-        return APR_SUCCESS;
-    default:
-        break;
-    }
-    if (is_listed(policy, type))
-        return carry(answer->extensions, extension, 0, res, p);
-    name = scep_name_oid_text(type, p);
-    if (is_windows(type))
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "the profile does not list Microsoft's "
-                                "extension %s",
-                                name);
-    if (X509_EXTENSION_get_critical(extension))
-        return scep_result_fail(res, p, SCEP_REASON_POLICY,
-                                "the profile does not list the critical "
-                                "extension %s",
-                                name);
-    answer->dropped = answer->dropped
-                          ? apr_pstrcat(p, answer->dropped, ", ", name, NULL)
-                          : name;
-    return APR_SUCCESS;
-}
-
 apr_status_t scep_policy_apply(const scep_policy_t *policy,
-                               const scep_csr_t *csr,
+                               const scep_csr_t *csr, const char *device,
                                scep_policy_answer_t *answer,
                                scep_result_t *res, apr_pool_t *p)
 {
-    scep_policy_answer_t made = { NULL, NULL };
-    apr_status_t rv;
-    int i;
+    scep_policy_answer_t made = { sk_X509_EXTENSION_new_null(), NULL,
+                                  csr->subject };
+    const scep_policy_case_t one = { policy, csr, device, &made, res, p };
+    const char *why;
 
     ERR_clear_error();
-    rv = scep_alg_key_check(&policy->keys, csr->key, res, p);
-    if (rv == APR_SUCCESS)
-        rv = scep_policy_subject(policy, csr, res, p);
-    for (i = 0; rv == APR_SUCCESS && i < sk_GENERAL_NAME_num(csr->sans); i++)
-        rv = scep_policy_san(policy, sk_GENERAL_NAME_value(csr->sans, i), res,
-                             p);
-    if (rv != APR_SUCCESS)
-        return rv;
-    made.extensions = sk_X509_EXTENSION_new_null();
     if (!made.extensions)
         return scep_result_fail(res, p, SCEP_REASON_INTERNAL, "no memory");
     apr_pool_cleanup_register(p, made.extensions, free_extensions,
                               apr_pool_cleanup_null);
-    for (i = 0; i < sk_X509_EXTENSION_num(csr->extensions); i++) {
-        rv = scep_policy_extension(policy, csr,
-                                   sk_X509_EXTENSION_value(csr->extensions, i),
-                                   &made, res, p);
+    for (const scep_policy_rule_t *rule = scep_policy_rules; rule->name;
+         rule++) {
+        apr_status_t rv;
+
+        if (rule->applies && !rule->applies(&one, &why))
+            continue;
+        rv = rule->check(&one);
         if (rv != APR_SUCCESS)
-            return rv;
+            return scep_result_by_rule(res, rule->name, p);
     }
     if (sk_X509_EXTENSION_num(made.extensions) == 0)
         made.extensions = NULL;

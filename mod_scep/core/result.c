@@ -98,11 +98,20 @@ apr_status_t scep_result_fail(scep_result_t *res, apr_pool_t *p,
     res->fail_info = row->fail_info;
     res->text = row->text;
     res->http_status = row->http_status;
+    res->rule = NULL;
     va_start(args, fmt);
     res->detail = apr_pvsprintf(p, fmt, args);
     va_end(args);
     if (*errors != '\0')
         res->detail = apr_pstrcat(p, res->detail, ": ", errors, NULL);
+    return APR_EGENERAL;
+}
+
+apr_status_t scep_result_by_rule(scep_result_t *res, const char *rule,
+                                 apr_pool_t *p)
+{
+    res->rule = rule;
+    res->detail = apr_pstrcat(p, rule, ": ", res->detail, NULL);
     return APR_EGENERAL;
 }
 

@@ -56,12 +56,15 @@ typedef struct scep_result_t {
     const char *detail; /**< for the log only; in the pool of the call */
     int http_status;    /**< 0: a CertRep is due; else this, no CertRep */
     apr_interval_time_t retry_after; /**< with 503 */
+    /** the rule of the profile that refused: a directive, with the name of
+     * its line where it has one; NULL: none of those */
+    const char *rule;
 } scep_result_t;
 
 #define SCEP_RESULT_INIT                                                      \
     {                                                                         \
         SCEP_STATUS_SUCCESS, SCEP_REASON_NONE, SCEP_FAIL_BAD_REQUEST, NULL,   \
-            NULL, 0, 0                                                        \
+            NULL, 0, 0, NULL                                                  \
     }
 
 /**
@@ -76,6 +79,14 @@ typedef struct scep_result_t {
 apr_status_t scep_result_fail(scep_result_t *res, apr_pool_t *p,
                               scep_reason_t reason, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/**
+ * Says which rule of the profile a failure is by; its detail begins with it.
+ * @param rule  lives as long as the result
+ * @return always APR_EGENERAL
+ */
+apr_status_t scep_result_by_rule(scep_result_t *res, const char *rule,
+                                 apr_pool_t *p);
 
 /** The stable name of a reason, such as "bad-digest". */
 const char *scep_result_reason_name(scep_reason_t reason);

@@ -294,7 +294,8 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
 {
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
     baton_t baton = { profile };
-    const scep_enrol_ops_t ops = { &baton, ask_verifiers, settle, submit };
+    const scep_enrol_ops_t ops = { &baton, ask_verifiers, settle, submit,
+                                   NULL };
     scep_enrol_answer_t answer = { 0 };
     scep_result_t res = SCEP_RESULT_INIT;
     scep_message_t *message = NULL;

@@ -42,7 +42,9 @@ static void check_name(const X509_NAME *name)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    scep_policy_t policy = { SCEP_KEY_RULE_DEFAULT, ~0u, 1, NULL };
+    scep_policy_t policy = { .keys = SCEP_KEY_RULE_DEFAULT,
+                             .sans = ~0u,
+                             .empty_subject = 1 };
     scep_result_t res = SCEP_RESULT_INIT;
     scep_policy_answer_t answer;
     scep_csr_t *csr;
@@ -53,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_name(csr->subject);
         scep_name_sans_text(csr->sans, pool);
         scep_name_sans_canonical(csr->sans, pool);
-        scep_policy_apply(&policy, csr, &answer, &res, pool);
+        scep_policy_apply(&policy, csr, NULL, &answer, &res, pool);
     }
     if (ERR_peek_error())
         abort();

@@ -150,7 +150,7 @@ static void fake_submit(void *baton, const scep_ca_request_t *request,
 static scep_result_t run(scep_enrol_answer_t *answer)
 {
     const scep_enrol_ops_t ops = { &world, fake_verify, fake_settle,
-                                   fake_submit };
+                                   fake_submit, NULL };
     scep_result_t res = SCEP_RESULT_INIT;
 
     scep_enrol_run(&message, &profile, &ops, alg, NULL, NOW, answer, &res,

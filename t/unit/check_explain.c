@@ -30,8 +30,8 @@ static void setup_keys(void)
 
 static void setup(void)
 {
-    const scep_policy_t policy = { SCEP_KEY_RULE_DEFAULT, SCEP_SANS_DEFAULT, 0,
-                                   NULL };
+    const scep_policy_t policy = { .keys = SCEP_KEY_RULE_DEFAULT,
+                                   .sans = SCEP_SANS_DEFAULT };
 
     ck_assert_int_eq(apr_pool_create(&pool, shared), APR_SUCCESS);
     ERR_clear_error();

@@ -29,8 +29,8 @@ static void setup_keys(void)
 
 static void setup(void)
 {
-    const scep_policy_t fresh = { SCEP_KEY_RULE_DEFAULT, SCEP_SANS_DEFAULT, 0,
-                                  NULL };
+    const scep_policy_t fresh = { .keys = SCEP_KEY_RULE_DEFAULT,
+                                  .sans = SCEP_SANS_DEFAULT };
     const scep_result_t fresh_res = SCEP_RESULT_INIT;
 
     ck_assert_int_eq(apr_pool_create(&pool, shared), APR_SUCCESS);
@@ -102,7 +102,7 @@ static apr_status_t apply(EVP_PKEY *key, const char *cn, const char *config)
     scep_csr_t *csr = csr_of(key, cn, config);
 
     ERR_clear_error();
-    return scep_policy_apply(&policy, csr, &answer, &res, pool);
+    return scep_policy_apply(&policy, csr, NULL, &answer, &res, pool);
 }
 
 static void allows(const char *cn, const char *config)
@@ -282,7 +282,8 @@ START_TEST(issue2_a_subject_that_is_no_text_is_refused)
                                                 (const unsigned char *)"a\0b",
                                                 3, -1, 0),
                      1);
-    ck_assert_int_eq(scep_policy_apply(&policy, csr, &answer, &res, pool),
+    ck_assert_int_eq(scep_policy_apply(&policy, csr, NULL, &answer, &res,
+                                       pool),
                      APR_EGENERAL);
     ck_assert_int_eq(res.reason, SCEP_REASON_POLICY);
     ck_assert_ptr_nonnull(strstr(res.detail, "O=#610062"));
