@@ -74,7 +74,8 @@ static const char *make_client(scep_adcs_t *ca, const scep_ca_setup_t *setup)
                                       .key_uri = conf->key_uri,
                                       .proxy = conf->proxy,
                                       .max_idle = 64,
-                                      .allow_http = SCEP_HTTP_LOOPBACK };
+                                      .allow_http = SCEP_HTTP_LOOPBACK,
+                                      .ask_first = 1 };
     const char *err = NULL;
 
     if (conf->interface == SCEP_ADCS_CERTSRV)

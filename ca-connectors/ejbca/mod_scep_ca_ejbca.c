@@ -70,7 +70,8 @@ static const char *make_clients(scep_ejbca_t *ca, const scep_ca_setup_t *setup)
                                       .key_uri = conf->key_uri,
                                       .proxy = conf->proxy,
                                       .max_idle = 64,
-                                      .allow_http = SCEP_HTTP_LOOPBACK };
+                                      .allow_http = SCEP_HTTP_LOOPBACK,
+                                      .ask_first = 1 };
     const char *err = NULL;
 
     if (conf->token) {

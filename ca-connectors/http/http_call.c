@@ -24,7 +24,8 @@ typedef struct call_t {
     int failed;                /**< a step of the preparation */
     int repeatable;            /**< the method changes nothing */
     int sent, answered;
-    int over; /**< the answer is too long */
+    int over;             /**< the answer is too long */
+    apr_size_t body_sent; /**< ask_first: octets of the request's */
     apr_size_t header_len;
     char *body;
     apr_size_t body_len, body_room;
@@ -32,6 +33,15 @@ typedef struct call_t {
     char error[CURL_ERROR_SIZE];
     apr_pool_t *p;
 } call_t;
+
+/* The first round of NTLM has no body. */
+static int asks_first(const call_t *call)
+{
+    const scep_http_settings_t *settings = &call->client->settings;
+
+    return settings->ask_first && call->request->body_len &&
+           settings->auth != SCEP_HTTP_AUTH_NTLM;
+}
 
 /*
  * libcurl sends a request again, by itself, where a connection that was
@@ -52,9 +62,21 @@ static int before_request(void *callv, char *remote_ip, char *local_ip,
     if (call->client->gss &&
         !scep_http_proof_offer(&call->proof, call->curl, call->p))
         return CURL_PREREQFUNC_ABORT;
-    call->sent = 1;
+    call->sent |= !asks_first(call);
     call->answered = 0;
     return CURL_PREREQFUNC_OK;
+}
+
+static size_t give_body(char *to, size_t one, size_t room, void *callv)
+{
+    call_t *call = callv;
+    apr_size_t left = call->request->body_len - call->body_sent;
+    apr_size_t len = room * one < left ? room * one : left;
+
+    memcpy(to, (const char *)call->request->body + call->body_sent, len);
+    call->body_sent += len;
+    call->sent = 1;
+    return len;
 }
 
 static size_t take_header(char *data, size_t one, size_t len, void *callv)
@@ -68,10 +90,11 @@ static size_t take_header(char *data, size_t one, size_t len, void *callv)
         call->over = 1;
         return 0;
     }
-    call->answered = 1;
     line = apr_pstrmemdup(call->p, data, len);
     line[strcspn(line, "\r\n")] = '\0';
     if (!strncmp(line, "HTTP/", 5)) {
+        value = strchr(line, ' ');
+        call->answered = !value || value[1] != '1';
         /* A new answer, after "100 Continue" or a round of Negotiate. */
         apr_table_clear(call->response->headers);
         call->body_len = 0;
@@ -158,7 +181,13 @@ static void set_method(call_t *call)
         SET(call, CURLOPT_NOBODY, 1L);
     } else if (request->body || !strcmp(method, "POST")) {
         SET(call, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-        SET(call, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+        if (asks_first(call)) {
+            SET(call, CURLOPT_POST, 1L);
+            SET(call, CURLOPT_READFUNCTION, give_body);
+            SET(call, CURLOPT_READDATA, call);
+        } else {
+            SET(call, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+        }
     }
     if (strcmp(method, "HEAD"))
         SET(call, CURLOPT_CUSTOMREQUEST, method);
@@ -170,8 +199,12 @@ static void set_fields(call_t *call)
 
     if (headers)
         apr_table_do(add_field, call, headers, NULL);
-    /* A body of any size goes out at once; it is no HTML form either. */
-    remove_field(call, "Expect");
+    /* A body of any size goes out at once, or none does; it is no HTML form
+     * either. */
+    if (asks_first(call))
+        add_field(call, "Expect", "100-continue");
+    else
+        remove_field(call, "Expect");
     if (!headers || !apr_table_get(headers, "Content-Type"))
         remove_field(call, "Content-Type");
 }
@@ -376,7 +409,7 @@ static void begin(call_t *call)
     memset(response, 0, sizeof(*response));
     response->headers = apr_table_make(call->p, 8);
     call->sent = call->answered = 0;
-    call->header_len = call->body_len = 0;
+    call->header_len = call->body_len = call->body_sent = 0;
 }
 
 /* 401 says that nothing was done, whatever the method. */

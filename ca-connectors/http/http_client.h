@@ -64,6 +64,13 @@ typedef struct scep_http_settings_t {
      */
     const char *key_uri;
     const char *key_phrase; /**< of key, where it is encrypted */
+    /**
+     * A body goes out when the service has said that it wants it (100
+     * Continue), or nothing for a second.  A connection that was kept open
+     * and ends before that is replaced, for nothing was sent yet; it costs a
+     * round trip.  For services that must not be asked twice; not with NTLM.
+     */
+    int ask_first;
 } scep_http_settings_t;
 
 typedef struct scep_http_request_t {

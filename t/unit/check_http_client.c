@@ -282,6 +282,28 @@ START_TEST(a_post_without_an_answer_is_not_sent_again)
 }
 END_TEST
 
+/* It ends in the moment in which the next request goes out. */
+START_TEST(a_connection_that_ends_before_the_body_is_replaced)
+{
+    scep_http_settings_t settings = plain();
+    scep_http_client_t *client;
+
+    settings.ask_first = 1;
+    client = client_of(&settings);
+    ck_assert_int_eq(ask(client, "/ok"), APR_SUCCESS);
+    ck_assert_int_eq(ask(client, "/stale"), APR_SUCCESS);
+    ck_assert_str_eq(response.body, "hello");
+    ck_assert_uint_eq(http_server_requests(server), 2);
+    ck_assert_uint_eq(http_server_connections(server), 2);
+    /* where the body went out it may have been acted upon */
+    check_failed(ask(client, "/silent"), APR_EGENERAL, 1);
+    ck_assert_uint_eq(http_server_requests(server), 3);
+    client = plain_client();
+    ck_assert_int_eq(ask(client, "/ok"), APR_SUCCESS);
+    check_failed(ask(client, "/stale"), APR_EGENERAL, 1);
+}
+END_TEST
+
 START_TEST(nobody_listening_means_that_nothing_was_sent)
 {
     scep_http_client_t *client = plain_client();
@@ -696,6 +718,7 @@ static TCase *case_plain(void)
     tcase_add_test(tests, many_calls_share_one_connection);
     tcase_add_test(tests, a_connection_that_the_server_closed_is_replaced);
     tcase_add_test(tests, a_post_without_an_answer_is_not_sent_again);
+    tcase_add_test(tests, a_connection_that_ends_before_the_body_is_replaced);
     tcase_add_test(tests, nobody_listening_means_that_nothing_was_sent);
     tcase_add_test(tests, a_slow_service_is_not_waited_for);
     tcase_add_test(tests, a_resolver_that_does_not_answer_is_not_waited_for);

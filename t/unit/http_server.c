@@ -23,6 +23,7 @@ typedef struct connection_t {
     pthread_t thread;
     int fd;
     SSL *tls;
+    unsigned int answers;
     char request[REQUEST_MAX + 1];
     size_t len;
 } connection_t;
@@ -126,6 +127,12 @@ static size_t read_request(connection_t *connection)
     while (!(end = strstr(connection->request, "\r\n\r\n")))
         if (!get(connection))
             return 0;
+    if (connection->answers && strstr(connection->request, " /stale "))
+        return 0;
+    field = strstr(connection->request, "Expect: 100-continue");
+    if (field && field < end &&
+        !put_text(connection, "HTTP/1.1 100 Continue\r\n\r\n"))
+        return 0;
     len = (size_t)(end - connection->request) + 4;
     field = strstr(connection->request, "Content-Length: ");
     if (field && field < end)
@@ -153,7 +160,8 @@ static int answer(connection_t *connection, size_t len)
     char path[64] = "";
 
     sscanf(request, "%*s %63s", path);
-    if (!strcmp(path, "/ok") || !strcmp(path, "/ok?token=hidden"))
+    if (!strcmp(path, "/ok") || !strcmp(path, "/ok?token=hidden") ||
+        !strcmp(path, "/stale"))
         return put_answer(connection, 200, "X-One: 1\r\n", "hello", 5);
     if (!strncmp(path, "/status/", 8))
         return put_answer(connection, atoi(path + 8), "", "no", 2);
@@ -199,6 +207,7 @@ static void *serve(void *connectionv)
     }
     while (on && (len = read_request(connection))) {
         connection->server->requests++;
+        connection->answers++;
         on = answer(connection, len);
         connection->len -= len;
         memmove(connection->request, connection->request + len,

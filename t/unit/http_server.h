@@ -15,6 +15,10 @@
  *   /never     no answer at all
  *   /silent    closed without an answer
  *   /hang-up   200, and closed without a word of that
+ *   /stale     closed after the head, on a connection that was used before;
+ *              else as /ok
+ *
+ * A client that expects 100 Continue gets it, or else closed at that point.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -31,7 +35,8 @@ void http_server_stop(http_server_t *server);
 
 int http_server_port(const http_server_t *server);
 
-/** How many connections it has accepted, how many requests it has read. */
+/** How many connections it has accepted, how many requests it has read to
+ * their end. */
 unsigned int http_server_connections(http_server_t *server);
 unsigned int http_server_requests(http_server_t *server);
 
