@@ -69,6 +69,8 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/counters.c %D%/httpd/counters.h \
 	%D%/httpd/database.c %D%/httpd/database.h \
 	%D%/httpd/database_guard.c %D%/httpd/database_guard.h \
+	%D%/httpd/database_private.h \
+	%D%/httpd/database_queue.c %D%/httpd/database_session.c \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
 	%D%/httpd/gate.c %D%/httpd/gate.h \
@@ -83,6 +85,11 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
 	%D%/httpd/lockout.c %D%/httpd/lockout.h \
 	%D%/httpd/ledger.h \
+	%D%/httpd/ledger_certificates.c %D%/httpd/ledger_enrolments.c \
+	%D%/httpd/ledger_events.c %D%/httpd/ledger_list.c \
+	%D%/httpd/ledger_open.c %D%/httpd/ledger_row.c \
+	%D%/httpd/ledger_sql.c %D%/httpd/ledger_sql.h \
+	%D%/httpd/ledger_upkeep.c \
 	%D%/httpd/log.h \
 	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
@@ -93,6 +100,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
+	%D%/httpd/sql_text.c %D%/httpd/sql_text.h \
 	%D%/httpd/static_match.c %D%/httpd/static_match.h \
 	%D%/httpd/spool.c %D%/httpd/spool.h \
 	%D%/httpd/verifier_ca.c \

@@ -52,7 +52,7 @@ typedef struct scep_record_t {
     const char *renews;      /**< serial of the certificate that signed */
     apr_time_t created;
 
-    /* where it is; scep_ledger_ops_t.update writes these */
+    /* where it is; mod_scep_ledger_update() writes these */
     scep_state_t state;
     const char *handle;         /**< the connector's */
     const char *serial;         /**< of the certificate, hex */

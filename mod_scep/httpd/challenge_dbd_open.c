@@ -7,7 +7,6 @@
 #include "challenge_dbd.h"
 
 #include <apr_file_info.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_main.h>
 #include <openssl/crypto.h>
@@ -156,12 +155,10 @@ const char *mod_scep_challenge_dbd_create(void **storev, const char *name,
 {
     scep_challenge_dbd_t *store = apr_pcalloc(pconf, sizeof(*store));
     const char **statements, *err;
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-    if (name[len] || len == 0 || len > 32 || apr_isdigit(*name)) {
-        return "a name in dbd:NAME(KEYFILE) is of small letters, digits and "
-               "'_', 32 at most, the first no digit";
-    }
+    err = mod_scep_database_check_prefix(name);
+    if (err)
+        return apr_psprintf(pconf, "a name in dbd:NAME(KEYFILE) %s", err);
     err = mod_scep_database_check(&store->setup.pgsql, &store->bounded, pconf);
     if (!err)
         err = check_key_file(args, pconf);
@@ -174,6 +171,7 @@ const char *mod_scep_challenge_dbd_create(void **storev, const char *name,
         statements[i] = mod_scep_sql_statement((scep_sql_statement_t)i, name,
                                                store->setup.pgsql, pconf);
     }
+    store->setup.name = "challenges";
     store->setup.statements = statements;
     store->setup.count = SCEP_SQL_STATEMENTS;
     store->setup.look = look;

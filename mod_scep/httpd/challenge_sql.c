@@ -5,11 +5,9 @@
 
 #include <apr_strings.h>
 
-#include <string.h>
+#include "sql_text.h"
 
-/* In these texts @ stands for the prefix of the tables' names and # for a
- * collation by octets: with the database's own, digits and letters may sort
- * in any order (in Danish "aa" comes after "z"). */
+/* Texts for mod_scep_sql_fill(). */
 
 #define TIME "%lld"
 
@@ -128,35 +126,14 @@ static const char *const stats[2] = {
     "WHERE state = 0 AND expires > " TIME
 };
 
-static const char *fill(const char *text, const char *prefix, int pgsql,
-                        const char *key_id, apr_pool_t *p)
-{
-    const char *made = "";
-
-    for (;;) {
-        size_t len = strcspn(text, "@#$");
-        const char *word = "";
-
-        if (text[len] == '@')
-            word = apr_pstrcat(p, prefix, "_", NULL);
-        else if (text[len] == '#')
-            word = pgsql ? " COLLATE \"C\"" : "";
-        else if (text[len] == '$')
-            word = key_id;
-        made = apr_pstrcat(p, made, apr_pstrmemdup(p, text, len), word, NULL);
-        if (!text[len])
-            return made;
-        text += len + 1;
-    }
-}
-
 const char *mod_scep_sql_statement(scep_sql_statement_t statement,
                                    const char *prefix, int pgsql,
                                    apr_pool_t *p)
 {
-    return fill(statement == SCEP_SQL_STATS ? stats[!!pgsql]
-                                            : statements[statement],
-                prefix, pgsql, "", p);
+    return mod_scep_sql_fill(statement == SCEP_SQL_STATS
+                                 ? stats[!!pgsql]
+                                 : statements[statement],
+                             prefix, pgsql, "", p);
 }
 
 apr_array_header_t *mod_scep_sql_tables(const char *prefix, int pgsql,
@@ -166,11 +143,13 @@ apr_array_header_t *mod_scep_sql_tables(const char *prefix, int pgsql,
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         APR_ARRAY_PUSH(made, const char *) =
-            fill(tables[i], prefix, pgsql, key_id, p);
+            mod_scep_sql_fill(tables[i], prefix, pgsql, key_id, p);
     return made;
 }
 
 const char *mod_scep_sql_meta(const char *prefix, apr_pool_t *p)
 {
-    return fill("SELECT name, value FROM @meta", prefix, 0, "", p);
+    return mod_scep_sql_fill("SELECT name, value FROM @meta "
+                             "WHERE name IN ('version', 'key')",
+                             prefix, 0, "", p);
 }

@@ -1,51 +1,22 @@
-/* database.c - statements on the connections of mod_dbd
+/* database.c - statements and transactions on the connections of mod_dbd
  * SPDX-License-Identifier: Apache-2.0
- *
- * mod_dbd's own prepared statements do not do: it prepares them when it
- * connects, before the tables are made, and PostgreSQL's driver forgets them
- * when it reconnects.  So they are prepared here, and all that were prepared
- * on a connection are dropped when one of them fails there.
  */
-#include "database.h"
+#include "database_private.h"
 
-#include <apr_hash.h>
 #include <apr_lib.h>
-#include <apr_optional.h>
 #include <apr_strings.h>
 #include <http_main.h>
-#include <mod_dbd.h>
 
-#include <stdatomic.h>
-
-#include "database_guard.h"
-
-#define SESSION_KEY "mod_scep"
+#define MUTEX_TYPE "scep-database"
+#define RETAINED "mod_scep_database_1"
 
 /* After a failure to connect, how long nobody tries again. */
 #define PAUSE apr_time_from_sec(1)
 /* No one try takes longer: see DBDParams in the manual. */
 #define PROBE apr_time_from_sec(30)
-/* What took longer is not tried again at once. */
-#define SLOW apr_time_from_sec(2)
 
-struct scep_database_t {
-    const scep_database_setup_t *setup;
-    APR_OPTIONAL_FN_TYPE(ap_dbd_open) * open;
-    APR_OPTIONAL_FN_TYPE(ap_dbd_close) * close;
-    scep_guard_t *guard;
-    /** 0: it answers; else when somebody may try again */
-    _Atomic apr_time_t pause;
-    atomic_int troubled; /**< and the log says so */
-};
-
-/** What is prepared on one connection. */
-struct scep_session_t {
-    ap_dbd_t *dbd;
-    int error;          /**< of the driver */
-    int looked;         /**< at the tables */
-    unsigned int names; /**< of prepared statements so far */
-    apr_dbd_prepared_t **statements;
-};
+/* Of the configuration that is being read or in use. */
+static scep_link_t *current;
 
 /* ------------------------------------------------------------------ */
 /* Configuration                                                        */
@@ -77,267 +48,228 @@ const char *mod_scep_database_check(int *pgsql, int *bounded, apr_pool_t *p)
                               driver);
 }
 
+const char *mod_scep_database_check_prefix(const char *prefix)
+{
+    size_t len = strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    return prefix[len] || len == 0 || len > 32 || apr_isdigit(*prefix)
+               ? "is of small letters, digits and '_', 32 at most, the first "
+                 "no digit"
+               : NULL;
+}
+
+apr_status_t mod_scep_database_register(apr_pool_t *pconf)
+{
+    return ap_mutex_register(pconf, MUTEX_TYPE, NULL, APR_LOCK_DEFAULT, 0);
+}
+
+static apr_status_t forget_link(void *link)
+{
+    if (current == link)
+        current = NULL;
+    return APR_SUCCESS;
+}
+
 scep_database_t *mod_scep_database_create(const scep_database_setup_t *setup,
                                           apr_pool_t *pconf)
 {
     scep_database_t *database = apr_pcalloc(pconf, sizeof(*database));
 
+    if (!current) {
+        current = apr_pcalloc(pconf, sizeof(*current));
+        current->pgsql = setup->pgsql;
+        current->open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+        current->close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
+        current->guard = mod_scep_guard_create(pconf);
+        current->last = &current->first;
+        apr_pool_cleanup_register(pconf, current, forget_link,
+                                  apr_pool_cleanup_null);
+    }
     database->setup = setup;
-    database->open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
-    database->close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
-    database->guard = mod_scep_guard_create(pconf);
+    database->link = current;
     return database;
+}
+
+/* One for as long as httpd runs: after a reload former children and new ones
+ * write to the same file. */
+static apr_status_t make_mutex(scep_link_t *link, server_rec *s)
+{
+    apr_proc_mutex_t **kept = ap_retained_data_get(RETAINED);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!kept)
+        kept = ap_retained_data_create(RETAINED, sizeof(*kept));
+    if (!*kept) {
+        rv = ap_proc_mutex_create(kept, NULL, MUTEX_TYPE, NULL, s,
+                                  s->process->pool, 0);
+    }
+    if (rv != APR_SUCCESS) {
+        *kept = NULL;
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, rv, s,
+                     SCEPLOGNO(0500) "no mutex " MUTEX_TYPE " can be made: "
+                                     "see httpd's directive Mutex");
+    }
+    link->turn = *kept;
+    return rv;
 }
 
 apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s,
                                     apr_pool_t *pconf)
 {
-    return database->setup->pgsql
-               ? mod_scep_guard_start(database->guard, s, pconf)
-               : APR_SUCCESS;
+    scep_link_t *link = database->link;
+
+    if (link->opened)
+        return APR_SUCCESS;
+    link->opened = 1;
+    return link->pgsql ? mod_scep_guard_start(link->guard, s, pconf)
+                       : make_mutex(link, s);
 }
 
 apr_status_t mod_scep_database_child_init(scep_database_t *database,
                                           server_rec *s, apr_pool_t *p)
 {
-    return database->setup->pgsql
-               ? mod_scep_guard_child_init(database->guard, s, p)
-               : APR_SUCCESS;
-}
-
-/* ------------------------------------------------------------------ */
-/* Sessions                                                             */
-
-const char *mod_scep_session_error(scep_session_t *session, apr_pool_t *p)
-{
-    const char *text = apr_dbd_error(session->dbd->driver,
-                                     session->dbd->handle, session->error);
-    char *line = apr_pstrdup(p, text ? text : "unknown error");
-    char *end = line + strlen(line);
-
-    while (end > line && apr_isspace(end[-1]))
-        *--end = '\0';
-    return ap_escape_logitem(p, line);
-}
-
-int mod_scep_session_query(scep_session_t *session, const char *text)
-{
-    int changed = 0;
-
-    session->error = apr_dbd_query(session->dbd->driver, session->dbd->handle,
-                                   &changed, text);
-    return session->error;
-}
-
-static apr_array_header_t *rows_of(scep_session_t *session,
-                                   apr_dbd_results_t *results, apr_pool_t *p)
-{
-    const apr_dbd_driver_t *driver = session->dbd->driver;
-    apr_array_header_t *rows = apr_array_make(p, 8, sizeof(char **));
-    int columns = apr_dbd_num_cols(driver, results);
-    apr_dbd_row_t *row = NULL; /* PostgreSQL's says which is the next */
-
-    while (apr_dbd_get_row(driver, p, results, &row, -1) == 0) {
-        const char **copy = apr_palloc(p, sizeof(*copy) * (size_t)columns);
-
-        for (int i = 0; i < columns; i++) {
-            const char *entry = apr_dbd_get_entry(driver, row, i);
-
-            copy[i] = entry ? apr_pstrdup(p, entry) : "";
-        }
-        APR_ARRAY_PUSH(rows, const char **) = copy;
-    }
-    return rows;
-}
-
-apr_array_header_t *mod_scep_session_select(scep_session_t *session,
-                                            const char *text, apr_pool_t *p)
-{
-    apr_dbd_results_t *results = NULL;
-
-    session->error = apr_dbd_select(session->dbd->driver, p,
-                                    session->dbd->handle, &results, text, 1);
-    return session->error ? NULL : rows_of(session, results, p);
-}
-
-/* What was prepared on this connection, or none of it yet. */
-static scep_session_t *session_of(scep_database_t *database, ap_dbd_t *dbd)
-{
-    scep_session_t *session =
-        apr_hash_get(dbd->prepared, SESSION_KEY, APR_HASH_KEY_STRING);
-
-    if (!session) {
-        session = apr_pcalloc(dbd->pool, sizeof(*session));
-        session->statements =
-            apr_pcalloc(dbd->pool, sizeof(*session->statements) *
-                                       (size_t)database->setup->count);
-        apr_hash_set(dbd->prepared, SESSION_KEY, APR_HASH_KEY_STRING, session);
-    }
-    session->dbd = dbd;
-    session->error = 0;
-    return session;
-}
-
-static void forget(scep_database_t *database, scep_session_t *session)
-{
-    session->looked = 0;
-    memset(session->statements, 0,
-           sizeof(*session->statements) * (size_t)database->setup->count);
-}
-
-static apr_status_t prepare(scep_database_t *database, scep_session_t *session,
-                            int statement, apr_pool_t *p)
-{
-    const scep_database_setup_t *setup = database->setup;
+    scep_link_t *link = database->link;
     apr_status_t rv;
 
-    if (!session->looked) {
-        rv = setup->look(setup->baton, session, p);
-        if (rv != APR_SUCCESS)
-            return rv;
-        session->looked = 1;
-    }
-    if (session->statements[statement])
+    if (link->in_child)
         return APR_SUCCESS;
-    /* A name of before may still be known there. */
-    session->error =
-        apr_dbd_prepare(session->dbd->driver, session->dbd->pool,
-                        session->dbd->handle, setup->statements[statement],
-                        apr_psprintf(session->dbd->pool, "scep_%u",
-                                     ++session->names),
-                        &session->statements[statement]);
-    if (session->error)
-        session->statements[statement] = NULL;
-    return session->error ? APR_EGENERAL : APR_SUCCESS;
+    link->in_child = 1;
+    if (link->pgsql)
+        return mod_scep_guard_child_init(link->guard, s, p);
+    rv = apr_proc_mutex_child_init(&link->turn,
+                                   apr_proc_mutex_lockfile(link->turn), p);
+    if (rv == APR_SUCCESS)
+        rv = apr_thread_mutex_create(&link->lock, APR_THREAD_MUTEX_DEFAULT, p);
+    return rv;
 }
 
 /* ------------------------------------------------------------------ */
 /* Jobs                                                                 */
 
-/* One statement to run. */
-typedef struct job_t {
-    int statement;
-    const char *const *args;
-    scep_again_t again;
-    int *changed;              /**< one of these two */
-    apr_array_header_t **rows; /**< is not NULL */
-    int refused;               /**< look did: it has said why */
-} job_t;
-
-static apr_status_t execute(scep_session_t *session, const job_t *job,
-                            apr_pool_t *p)
+void mod_scep_database_tell(scep_link_t *link, const char *why)
 {
-    apr_dbd_prepared_t *prepared = session->statements[job->statement];
-    const char *args[SCEP_DATABASE_ARGS];
-    apr_dbd_results_t *results = NULL;
-    int count = 0;
-
-    while (job->args[count]) {
-        args[count] = job->args[count];
-        count++;
-    }
-    if (job->changed) {
-        session->error =
-            apr_dbd_pquery(session->dbd->driver, p, session->dbd->handle,
-                           job->changed, prepared, count, args);
-    } else {
-        session->error =
-            apr_dbd_pselect(session->dbd->driver, p, session->dbd->handle,
-                            &results, prepared, 1, count, args);
-        if (!session->error)
-            *job->rows = rows_of(session, results, p);
-    }
-    return session->error ? APR_EGENERAL : APR_SUCCESS;
-}
-
-/* @param started  set if the statement itself may have run */
-static apr_status_t attempt(scep_database_t *database, scep_session_t *session,
-                            job_t *job, int *started, apr_pool_t *p)
-{
-    scep_watch_t watch;
-    apr_status_t rv;
-
-    mod_scep_guard_enter(database->guard, &watch, session->dbd->driver,
-                         session->dbd->handle);
-    rv = prepare(database, session, job->statement, p);
-    job->refused = rv != APR_SUCCESS && !session->error;
-    *started = rv == APR_SUCCESS;
-    if (rv == APR_SUCCESS)
-        rv = execute(session, job, p);
-    mod_scep_guard_leave(database->guard, &watch);
-    if (rv != APR_SUCCESS)
-        forget(database, session);
-    return rv;
-}
-
-/* Says once that it does not work, and once that it does again. */
-static void tell(scep_database_t *database, const char *why)
-{
-    if (why && !atomic_exchange(&database->troubled, 1)) {
+    if (why && !atomic_exchange(&link->troubled, 1)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
                      SCEPLOGNO(0230) "the database does not work: %s; until "
                                      "it does nothing is issued or granted",
                      why);
-    } else if (!why && atomic_load(&database->troubled) &&
-               atomic_exchange(&database->troubled, 0)) {
+    } else if (!why && atomic_load(&link->troubled) &&
+               atomic_exchange(&link->troubled, 0)) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, ap_server_conf,
                      SCEPLOGNO(0231) "the database works again");
     }
 }
 
-static apr_status_t run_on(scep_database_t *database, ap_dbd_t *dbd,
-                           job_t *job, apr_pool_t *p)
+/* @param sent  set once the database may have done it */
+static apr_status_t transact(scep_session_t *session, scep_job_t *job,
+                             int *sent)
 {
-    scep_session_t *session = session_of(database, dbd);
+    apr_status_t rv;
+
+    if (mod_scep_session_query(session, "BEGIN"))
+        return APR_EGENERAL;
+    rv = mod_scep_session_steps(session, job);
+    if (rv == APR_SUCCESS) {
+        *sent = 1;
+        if (mod_scep_session_query(session, "COMMIT"))
+            rv = APR_EGENERAL;
+    } else if (mod_scep_session_query(session, "ROLLBACK") &&
+               rv == APR_EMISMATCH) {
+        /* the connection is gone, and the transaction with it; but what was
+         * counted was */
+        session->error = 0;
+        mod_scep_session_forget(session->dbd);
+    }
+    return rv;
+}
+
+static apr_status_t attempt(scep_session_t *session, scep_job_t *job,
+                            int *sent)
+{
+    scep_guard_t *guard = job->database->link->guard;
+    scep_watch_t watch;
+    apr_status_t rv;
+
+    *sent = 0;
+    mod_scep_guard_enter(guard, &watch, session->dbd->driver,
+                         session->dbd->handle);
+    rv = mod_scep_session_prepare(session, job, job->p);
+    job->refused = rv != APR_SUCCESS && !session->error;
+    if (rv == APR_SUCCESS && job->transaction) {
+        rv = transact(session, job, sent);
+    } else if (rv == APR_SUCCESS) {
+        *sent = 1;
+        rv = mod_scep_session_execute(session, job->steps, job->rows, job->p);
+    }
+    mod_scep_guard_leave(guard, &watch);
+    if (rv != APR_SUCCESS && rv != APR_EMISMATCH)
+        mod_scep_session_forget(session->dbd);
+    return rv;
+}
+
+static apr_status_t run_on(ap_dbd_t *dbd, scep_job_t *job)
+{
+    scep_session_t *session = mod_scep_session_of(job->database, dbd);
+    scep_link_t *link = job->database->link;
     apr_time_t begun = apr_time_now();
-    int started;
-    apr_status_t rv = attempt(database, session, job, &started, p);
+    int sent;
+    apr_status_t rv = attempt(session, job, &sent);
 
     /* Dead since it was last used, or without the statements that it knew:
      * a fresh one does it. */
-    if (rv != APR_SUCCESS && !job->refused &&
-        (job->again == SCEP_DATABASE_AGAIN || !started) &&
-        apr_time_now() - begun < SLOW &&
-        apr_dbd_check_conn(dbd->driver, p, dbd->handle) == APR_SUCCESS)
-        rv = attempt(database, session, job, &started, p);
-    if (rv == APR_SUCCESS)
-        tell(database, NULL);
+    if (rv != APR_SUCCESS && rv != APR_EMISMATCH && !job->refused &&
+        (job->again == SCEP_DATABASE_AGAIN || !sent) &&
+        apr_time_now() - begun < SCEP_DATABASE_SLOW &&
+        apr_dbd_check_conn(dbd->driver, job->p, dbd->handle) == APR_SUCCESS)
+        rv = attempt(session, job, &sent);
+    if (rv == APR_SUCCESS || rv == APR_EMISMATCH)
+        mod_scep_database_tell(link, NULL);
     else if (!job->refused)
-        tell(database, mod_scep_session_error(session, p));
+        mod_scep_database_tell(link, mod_scep_session_error(session, job->p));
     return rv;
 }
 
 /* While it is down, only one thread at a time finds out whether it still
  * is. */
-static int may_try(scep_database_t *database)
+static int may_try(scep_link_t *link)
 {
-    apr_time_t pause = atomic_load(&database->pause), now = apr_time_now();
+    apr_time_t pause = atomic_load(&link->pause), now = apr_time_now();
 
-    return pause == 0 || (now >= pause &&
-                          atomic_compare_exchange_strong(&database->pause,
-                                                         &pause, now + PROBE));
+    return pause == 0 ||
+           (now >= pause &&
+            atomic_compare_exchange_strong(&link->pause, &pause, now + PROBE));
 }
 
-static apr_status_t run(scep_database_t *database, job_t *job, apr_pool_t *p)
+static int writes(const scep_job_t *job)
 {
+    return job->transaction ||
+           strncmp(job->database->setup->statements[job->steps->statement],
+                   "SELECT", 6) != 0;
+}
+
+static apr_status_t run(scep_job_t *job)
+{
+    scep_link_t *link = job->database->link;
     apr_time_t begun = apr_time_now();
     apr_status_t rv = APR_EGENERAL;
-    ap_dbd_t *dbd;
+    ap_dbd_t *dbd = NULL;
 
-    if (!may_try(database))
+    if (!may_try(link))
         return rv;
-    dbd = database->open(p, ap_server_conf);
-    if (dbd) {
-        rv = run_on(database, dbd, job, p);
-        database->close(ap_server_conf, dbd);
+    if (!link->pgsql && writes(job)) {
+        rv = mod_scep_queue_run(link, job);
+    } else if ((dbd = link->open(job->p, ap_server_conf))) {
+        rv = run_on(dbd, job);
+        link->close(ap_server_conf, dbd);
     } else {
-        tell(database, "no connection, see what mod_dbd says");
+        mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
+        job->unreached = 1;
     }
-    if (rv == APR_SUCCESS || job->refused)
-        atomic_store(&database->pause, 0);
-    else if (!dbd || apr_time_now() - begun > SLOW ||
-             atomic_load(&database->pause))
-        atomic_store(&database->pause, apr_time_now() + PAUSE);
+    if (rv == APR_SUCCESS || rv == APR_EMISMATCH || job->refused)
+        atomic_store(&link->pause, 0);
+    else if (job->unreached || apr_time_now() - begun > SCEP_DATABASE_SLOW ||
+             atomic_load(&link->pause))
+        atomic_store(&link->pause, apr_time_now() + PAUSE);
     return rv;
 }
 
@@ -346,9 +278,17 @@ apr_status_t mod_scep_database_query(scep_database_t *database, int statement,
                                      scep_again_t again, int *changed,
                                      apr_pool_t *p)
 {
-    job_t job = { statement, args, again, changed, NULL, 0 };
+    scep_step_t step = { statement, args, SCEP_DATABASE_ANY, 0 };
+    scep_job_t job = { .database = database,
+                       .steps = &step,
+                       .count = 1,
+                       .again = again,
+                       .p = p };
+    apr_status_t rv = run(&job);
 
-    return run(database, &job, p);
+    if (rv == APR_SUCCESS)
+        *changed = step.changed;
+    return rv;
 }
 
 apr_status_t mod_scep_database_select(scep_database_t *database, int statement,
@@ -356,7 +296,27 @@ apr_status_t mod_scep_database_select(scep_database_t *database, int statement,
                                       scep_again_t again,
                                       apr_array_header_t **rows, apr_pool_t *p)
 {
-    job_t job = { statement, args, again, NULL, rows, 0 };
+    scep_step_t step = { statement, args, SCEP_DATABASE_ANY, 0 };
+    scep_job_t job = { .database = database,
+                       .steps = &step,
+                       .count = 1,
+                       .again = again,
+                       .rows = rows,
+                       .p = p };
 
-    return run(database, &job, p);
+    return run(&job);
+}
+
+apr_status_t mod_scep_database_transact(scep_database_t *database,
+                                        scep_step_t *steps, int count,
+                                        scep_again_t again, apr_pool_t *p)
+{
+    scep_job_t job = { .database = database,
+                       .steps = steps,
+                       .count = count,
+                       .transaction = 1,
+                       .again = again,
+                       .p = p };
+
+    return run(&job);
 }

@@ -12,6 +12,7 @@
 #include "intune_directives.h"
 #include "jamf.h"
 #include "keys.h"
+#include "ledger.h"
 #include "lockout.h"
 #include "ndes.h"
 #include "profile_directives.h"
@@ -73,6 +74,22 @@ static const char *set_challenge_store(cmd_parms *cmd, void *dirv,
     err = conf->store_provider->create(
         &conf->store, apr_pstrmemdup(cmd->pool, colon + 1, open - colon - 1),
         apr_pstrmemdup(cmd->pool, open + 1, close - open - 1), cmd->pool);
+    return err ? mod_scep_conf_error(cmd, "%s", err) : NULL;
+}
+
+static const char *set_ledger(cmd_parms *cmd, void *dirv, const char *arg)
+{
+    scep_conf_t *conf = mod_scep_conf_get(cmd->server);
+    const char *err = mod_scep_conf_context(cmd, dirv, 0);
+
+    if (err)
+        return err;
+    conf->ledger = NULL;
+    if (!strcasecmp(arg, "off"))
+        return NULL;
+    if (strncasecmp(arg, "dbd:", 4))
+        return mod_scep_conf_error(cmd, "give off or dbd:PREFIX");
+    err = mod_scep_ledger_create(&conf->ledger, arg + 4, cmd->pool);
     return err ? mod_scep_conf_error(cmd, "%s", err) : NULL;
 }
 
@@ -219,6 +236,8 @@ const command_rec mod_scep_commands[] = {
                   "directory for durable state; made if it is missing"),
     AP_INIT_TAKE1("ScepChallengeStore", set_challenge_store, NULL, RSRC_CONF,
                   "where challenges live: PROVIDER:NAME(ARGUMENTS)"),
+    AP_INIT_TAKE1("ScepLedger", set_ledger, NULL, RSRC_CONF,
+                  "where enrolments are kept: off or dbd:PREFIX"),
     AP_INIT_TAKE1("ScepPassPhraseDialog", set_pass_phrase_dialog, NULL,
                   RSRC_CONF, "how to get pass phrases: builtin or exec:FILE"),
     AP_INIT_RAW_ARGS("<ScepCA", mod_scep_section_ca, NULL, RSRC_CONF,

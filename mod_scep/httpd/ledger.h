@@ -28,10 +28,12 @@ typedef struct scep_ledger_filter_t {
     const char *challenge;     /**< enrolments, events: by what granted it */
     const char *enrolment;     /**< certificates, events */
     const char *serial;        /**< certificates, events */
-    const char *subject;       /**< a part of it; enrolments, certificates */
+    const char *subject;       /**< a part of it, whatever the case of its
+                                    ASCII letters; enrolments, certificates */
     const char *device;        /**< certificates: canonical id */
     apr_time_t expires_before; /**< certificates: notAfter */
-    apr_time_t since;          /**< enrolments, events: not before this */
+    apr_time_t since;          /**< enrolments, events: not before this;
+                                    certificates: notAfter */
     int type;                  /**< events: 0 any */
     apr_int64_t seal;          /**< events: of this seal; -1: any */
     /** rows after this one, newest first; events in order of their number

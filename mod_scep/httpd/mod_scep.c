@@ -10,9 +10,11 @@
 #include "../../ca-connectors/http/http_client.h"
 #include "conf.h"
 #include "counters.h"
+#include "database.h"
 #include "gate.h"
 #include "handler.h"
 #include "jamf.h"
+#include "ledger.h"
 #include "metrics.h"
 #include "ndes.h"
 #include "providers.h"
@@ -59,6 +61,15 @@ static apr_status_t open_cas(const scep_conf_t *conf, server_rec *s,
     return rv;
 }
 
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    (void)ptemp;
+    return mod_scep_database_register(pconf) == APR_SUCCESS
+               ? OK
+               : HTTP_INTERNAL_SERVER_ERROR;
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
@@ -74,6 +85,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         conf->profiles->nelts == 0)
         return OK;
     rv = conf->store_provider->open(conf->store, state_dir, s, pconf);
+    if (rv == APR_SUCCESS && conf->ledger)
+        rv = mod_scep_ledger_open(conf->ledger, s, pconf);
     if (rv == APR_SUCCESS)
         rv = mod_scep_counters_open(state_dir, s, pconf);
     if (rv == APR_SUCCESS)
@@ -114,6 +127,8 @@ static void child_init(apr_pool_t *p, server_rec *s)
         return;
     if (conf->store_provider->child_init)
         rv = conf->store_provider->child_init(conf->store, s, p);
+    if (rv == APR_SUCCESS && conf->ledger)
+        rv = mod_scep_ledger_child_init(conf->ledger, s, p);
     if (rv == APR_SUCCESS)
         rv = each_verifier(conf, 1, s, p);
     for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
@@ -158,6 +173,7 @@ static void register_hooks(apr_pool_t *p)
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_intune);
     ap_register_provider(p, SCEP_VERIFIER_PROVIDER_GROUP, "webhook",
                          SCEP_PROVIDER_VERSION, &mod_scep_verifier_webhook);
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init_http, NULL, NULL, APR_HOOK_FIRST);

@@ -121,8 +121,9 @@ class Configuration:
         """httpd -t: exit status and output."""
         path = self.dir / "test.conf"
         path.write_text(text)
-        options = {"mpm": "event", "ca": "openssl", "bare": True, "port": 8,
-                   "build": str(gateway.BUILD), "config": []}
+        options = {"mpm": "event", "ca": "openssl", "bare": True,
+                   "ledger": False, "port": 8, "build": str(gateway.BUILD),
+                   "config": []}
         sandbox.write_configuration(self.dir, options, self.httpd)
         conf = self.dir / "httpd.conf"
         conf.write_text(conf.read_text() + loads

@@ -11,8 +11,13 @@ MPMS = ["event", "prefork"]
 # event and prefork have the store shm; these have event
 DATABASES = ["sqlite", "postgres"]
 
-DBD = """\
-LoadModule dbd_module modules/mod_dbd.so
+# the sandbox has it where it has a ledger
+LOAD = """\
+<IfModule !dbd_module>
+    LoadModule dbd_module modules/mod_dbd.so
+</IfModule>
+"""
+DBD = LOAD + """\
 DBDriver %s
 DBDParams "%s"
 ScepChallengeStore dbd:challenges(challenges.key)

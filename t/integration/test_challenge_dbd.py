@@ -9,10 +9,11 @@ import time
 import pytest
 
 import configuration
+import stores
 from gateway import make_csr, wait_until
 from stores import asked, back
 
-LOAD = "LoadModule dbd_module modules/mod_dbd.so\n"
+LOAD = stores.LOAD
 DRIVER = "DBDriver sqlite3\nDBDParams challenges.db\n"
 STORE = "ScepChallengeStore %s\n"
 GOOD = "dbd:challenges(challenges.key)"
@@ -96,7 +97,7 @@ def test_a_database_that_may_be_waited_for_is_warned_of(make_server, keys):
     server = make_server(start=False)
     server.lines = LOAD + STORE % GOOD + (
         'DBDriver pgsql\nDBDParams "host=127.0.0.1 port=1 user=x"\n')
-    server.startup += ["SCEP0233", *DOWN]
+    server.startup += ["SCEP0233", "SCEP0501", *DOWN]
     server.start()
     server.log.allow(*DOWN)
     assert asked(server) == 503

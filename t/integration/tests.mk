@@ -48,7 +48,8 @@ EXTRA_DIST += $(integration_tests) \
 	t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
 	%D%/conftest.py %D%/der.py \
-	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ndesclients.py \
+	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ledgers.py \
+	%D%/ndesclients.py \
 	%D%/other_ca.py \
 	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
@@ -77,3 +78,19 @@ check_PROGRAMS += %D%/adcs_probe
 	ca-connectors/adcs/certsrv.c ca-connectors/adcs/ces.c
 %C%_adcs_probe_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 %C%_adcs_probe_LDADD = libscepadcs.la libscephttp.la $(OPENSSL_LIBS)
+
+# What does with the ledger what no device can yet, in processes of httpd.
+check_LTLIBRARIES += ledger_probe.la
+ledger_probe_la_SOURCES = %D%/ledger_probe.c \
+	mod_scep/httpd/database.c mod_scep/httpd/database_guard.c \
+	mod_scep/httpd/database_queue.c mod_scep/httpd/database_session.c \
+	mod_scep/httpd/ledger_certificates.c \
+	mod_scep/httpd/ledger_enrolments.c mod_scep/httpd/ledger_events.c \
+	mod_scep/httpd/ledger_list.c mod_scep/httpd/ledger_open.c \
+	mod_scep/httpd/ledger_row.c mod_scep/httpd/ledger_sql.c \
+	mod_scep/httpd/ledger_upkeep.c mod_scep/httpd/sql_text.c
+ledger_probe_la_CPPFLAGS = $(mod_scep_la_CPPFLAGS)
+ledger_probe_la_CFLAGS = $(mod_scep_la_CFLAGS)
+ledger_probe_la_LDFLAGS = -module -avoid-version -shared \
+	-rpath $(abs_builddir) -export-symbols-regex '^scep_module$$'
+ledger_probe_la_LIBADD = libscepcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS)

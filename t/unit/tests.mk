@@ -227,7 +227,8 @@ TESTS += %D%/check_jamf_proto
 check_PROGRAMS += %D%/check_challenge_sql
 TESTS += %D%/check_challenge_sql
 %C%_check_challenge_sql_SOURCES = %D%/check_challenge_sql.c \
-	mod_scep/httpd/challenge_row.c mod_scep/httpd/challenge_sql.c
+	mod_scep/httpd/challenge_row.c mod_scep/httpd/challenge_sql.c \
+	mod_scep/httpd/sql_text.c
 %C%_check_challenge_sql_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_challenge_sql_LDADD = libunit.la libscepcore.la
 
