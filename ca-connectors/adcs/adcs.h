@@ -85,12 +85,14 @@ void scep_ces_poll(scep_adcs_t *ca, const char *handle,
 apr_status_t scep_ces_health(scep_adcs_t *ca, const char **text,
                              apr_pool_t *p);
 
-/** As submit, poll and ca_chain, by web enrolment. */
+/** As submit, poll, ca_chain and health, by web enrolment. */
 void scep_certsrv_submit(scep_adcs_t *ca, const scep_ca_request_t *request,
                          scep_ca_result_t *result, apr_pool_t *p);
 void scep_certsrv_poll(scep_adcs_t *ca, const char *handle,
                        scep_ca_result_t *result, apr_pool_t *p);
 apr_status_t scep_certsrv_chain(scep_adcs_t *ca, STACK_OF(X509) **chain,
                                 apr_pool_t *p);
+apr_status_t scep_certsrv_health(scep_adcs_t *ca, const char **text,
+                                 apr_pool_t *p);
 
 #endif

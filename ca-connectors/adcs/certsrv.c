@@ -148,3 +148,26 @@ apr_status_t scep_certsrv_chain(scep_adcs_t *ca, STACK_OF(X509) **chain,
                  : NULL;
     return *chain ? APR_SUCCESS : APR_EGENERAL;
 }
+
+/* The page with the chain is asked for: it needs a CA that answers. */
+apr_status_t scep_certsrv_health(scep_adcs_t *ca, const char **text,
+                                 apr_pool_t *p)
+{
+    scep_http_response_t response;
+    apr_status_t rv = call(ca, CERTSRV_ISSUERS, NULL, &response, p);
+
+    if (rv != APR_SUCCESS) {
+        *text = response.error;
+        return rv;
+    }
+    if (!scep_certsrv_proto_issuers(response.status, response.body,
+                                    response.body_len, p)) {
+        *text = scep_certsrv_proto_error(response.status, response.body,
+                                         response.body_len, p);
+        if (response.error)
+            *text = apr_pstrcat(p, *text, "; ", response.error, NULL);
+        return APR_EGENERAL;
+    }
+    *text = "web enrolment hands out the CA's chain";
+    return APR_SUCCESS;
+}

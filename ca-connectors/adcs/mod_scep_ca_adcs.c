@@ -248,16 +248,10 @@ static apr_status_t ca_chain(void *cav, STACK_OF(X509) **chain, apr_pool_t *p)
 static apr_status_t health(void *cav, const char **text, apr_pool_t *p)
 {
     scep_adcs_t *ca = cav;
-    STACK_OF(X509) *chain;
-    apr_status_t rv;
 
-    if (ca->conf->interface == SCEP_ADCS_CES)
-        return scep_ces_health(ca, text, p);
-    rv = scep_certsrv_chain(ca, &chain, p);
-    *text = rv == APR_SUCCESS ? "web enrolment hands out the CA's chain"
-                              : "web enrolment does not hand out the CA's "
-                                "chain";
-    return rv;
+    return ca->conf->interface == SCEP_ADCS_CERTSRV
+               ? scep_certsrv_health(ca, text, p)
+               : scep_ces_health(ca, text, p);
 }
 
 /* Web enrolment is asked for the certificate in calls of their own. */

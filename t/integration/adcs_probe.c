@@ -121,7 +121,9 @@ static int try_chain(scep_adcs_t *ca, apr_pool_t *p)
 static int try_health(scep_adcs_t *ca, apr_pool_t *p)
 {
     const char *text = "";
-    apr_status_t rv = scep_ces_health(ca, &text, p);
+    apr_status_t rv =
+        (conf.interface == SCEP_ADCS_CES ? scep_ces_health
+                                         : scep_certsrv_health)(ca, &text, p);
 
     printf("%s\n%s\n", rv == APR_SUCCESS ? "well" : "ill", text);
     return 0;

@@ -209,6 +209,18 @@ def test_a_page_is_no_chain(world, what):
     assert world.text(WEB, "chain").splitlines() == ["error"]
 
 
-def test_health(world):
-    assert world.text(CES, "health").startswith("well")
-    assert world.text(CES, "health", password="wrong").startswith("ill")
+@BOTH
+def test_health(world, interface):
+    assert world.text(interface, "health").startswith("well\n")
+    told = world.text(interface, "health", password="not-it")
+    assert told.startswith("ill\n") and "HTTP 401" in told
+    assert "not-it" not in told
+    told = world.text(interface, "health",
+                      url="https://127.0.0.1:%d/" % gateway.free_port())
+    assert told.startswith("ill\n") and "connect" in told
+
+
+def test_a_page_without_the_chain_is_ill_health(world):
+    world.ca.fault("html", step="chain", times=-1)
+    told = world.text(WEB, "health")
+    assert told.startswith("ill\n") and "certsrv answered HTTP 200" in told
