@@ -367,7 +367,7 @@ static const char *attempt(work_t *work, const char *action, const char *body,
     apr_table_setn(headers, "client-request-id", work->call->id);
     apr_table_setn(headers, "api-version", SCEP_INTUNE_API_VERSION);
     fault = call_http(work, &request, response, action);
-    if (!fault)
+    if (!fault && !strcmp(action, SCEP_INTUNE_VALIDATE))
         atomic_store(&work->service->usual, apr_time_now() - began);
     heed(work, response);
     return fault;

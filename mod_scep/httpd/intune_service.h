@@ -45,7 +45,7 @@ apr_status_t mod_scep_intune_service_child_init(scep_intune_service_t *service,
 apr_interval_time_t mod_scep_intune_service_longest(
     const scep_intune_service_t *service);
 
-/** How long the last answer took. */
+/** How long the last validation took. */
 apr_interval_time_t mod_scep_intune_service_usual(
     const scep_intune_service_t *service);
 

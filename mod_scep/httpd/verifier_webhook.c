@@ -10,6 +10,8 @@
 #include <http_core.h>
 #include <openssl/rand.h>
 
+#include <stdatomic.h>
+
 #include "gate.h"
 #include "metrics.h"
 #include "providers.h"
@@ -23,6 +25,9 @@
 /* After that a notification which the webhook does not take is given up. */
 #define NOTICE_LIFE apr_time_from_sec(7 * 86400)
 
+/* The time that verify would take is imitated up to this. */
+#define PRETEND_MAX apr_time_from_sec(2)
+
 /* 32 hexadecimal digits and a NUL */
 #define REQUEST_ID_SIZE 33
 
@@ -35,6 +40,7 @@ typedef struct webhook_t {
     scep_gate_t *gate;
     scep_spool_t spool;
     int failing; /**< the last notification was not taken; of maintain */
+    _Atomic apr_int64_t usual; /**< time that the last question took */
 } webhook_t;
 
 static const char *check(const scep_verifier_setup_t *setup, void **data)
@@ -123,13 +129,14 @@ static const char *post(const webhook_t *webhook, const char *url,
 }
 
 /* Puts the question, with a place held; the challenge is in it. */
-static void ask(const webhook_t *webhook, const scep_verify_request_t *request,
+static void ask(webhook_t *webhook, const scep_verify_request_t *request,
                 scep_verify_result_t *result, apr_pool_t *p)
 {
     scep_webhook_answer_t answer = { SCEP_WEBHOOK_DOWN, NULL };
     scep_http_response_t response;
     unsigned char random[16];
     char *id = apr_palloc(p, REQUEST_ID_SIZE);
+    apr_time_t began = apr_time_now();
     char *body;
     apr_size_t len;
     const char *fault =
@@ -150,6 +157,7 @@ static void ask(const webhook_t *webhook, const scep_verify_request_t *request,
     }
     OPENSSL_cleanse(body, len);
     if (!result->reason) {
+        atomic_store(&webhook->usual, apr_time_now() - began);
         scep_webhook_answer(response.status, response.body, response.body_len,
                             &answer, p);
         result->reason = answer.reason;
@@ -177,7 +185,7 @@ static int is_asked(const scep_verify_request_t *request,
 static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
-    const webhook_t *webhook = data;
+    webhook_t *webhook = data;
     scep_webhook_grant_t *grant = apr_palloc(p, sizeof(*grant));
     scep_gate_place_t place;
 
@@ -208,6 +216,17 @@ static void explain(void *data, const scep_verify_request_t *request,
         return;
     result->outcome = SCEP_VERIFY_UNKNOWN;
     result->reason = "the webhook would be asked, and it alone knows";
+}
+
+static void pretend(void *data, const scep_verify_request_t *request,
+                    apr_pool_t *p)
+{
+    webhook_t *webhook = data;
+    apr_interval_time_t usual = atomic_load(&webhook->usual);
+
+    (void)p;
+    if (request->challenge)
+        apr_sleep(usual < PRETEND_MAX ? usual : PRETEND_MAX);
 }
 
 /* Nobody waits for the webhook to take a notification: it is queued. */
@@ -351,6 +370,7 @@ const scep_verifier_provider_t mod_scep_verifier_webhook = {
     .check = check,
     .open = open_state,
     .explain = explain,
+    .pretend = pretend,
     .maintain = maintain,
     .metrics = metrics,
     .freeze = freeze,

@@ -75,6 +75,9 @@ FAULTS = {
     "close": Answer(200, how="close"),
 }
 
+# Right, but it takes its time.
+SLOW = Answer(200, {"code": "Success", "errorDescription": ""}, how="slow")
+
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
@@ -118,6 +121,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = serve
 
     def send(self, answer):
+        if answer.how == "slow":
+            time.sleep(1)
         if answer.how == "hang":
             self.server.emulator.released.wait()
         if answer.how in ("hang", "close"):

@@ -58,6 +58,9 @@ FAULTS = {
     "close": Answer(200, ALLOW, how="close"),
 }
 
+# Right, but it takes its time.
+SLOW = Answer(200, ALLOW, how="slow")
+
 
 class CountingServer(Server):
     def get_request(self):

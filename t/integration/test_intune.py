@@ -36,7 +36,7 @@ LogLevel trace8
     ScepCA issuing
     ScepRACertificate pki/ra.pem
     ScepRAKey pki/ra.key
-    ScepVerify intune
+    ScepVerify {verify}
     ScepSubjectAltNames none
     ScepIntuneTenant {tenant}
     ScepIntuneClient {client} file:{dir}/secret
@@ -171,11 +171,12 @@ def make_emulator(tls):
 def make_world(make_server, make_emulator, tls, keys):
     made = []
 
-    def make(extra="", timeout="10s", mpm="event"):
+    def make(extra="", timeout="10s", mpm="event", verify="intune"):
         emulator = make_emulator()
         server = make_server(extra + PROFILE.format(
             dir=tls, url=emulator.url, tenant=emulator.tenant,
-            client=emulator.client, timeout=timeout), mpm=mpm)
+            client=emulator.client, timeout=timeout, verify=verify),
+            mpm=mpm)
         made.append(World(emulator, server, keys))
         return made[-1]
 
@@ -241,7 +242,7 @@ def shared_world(tls, keys):
     (tls / "secret").chmod(0o600)
     server = gateway.Sandbox("event", SINGLE + PROFILE.format(
         dir=tls, url=emulator.url, tenant=emulator.tenant,
-        client=emulator.client, timeout="1s"))
+        client=emulator.client, timeout="1s", verify="intune"))
     try:
         server.start()
         yield World(emulator, server, keys)
@@ -290,6 +291,21 @@ def test_a_challenge_of_somebody_else_is_refused(shared):
 def test_without_a_challenge_intune_is_not_asked(shared):
     shared.is_refused("")
     assert shared.emulator.seen == []
+
+
+def test_otp_is_asked_first_and_its_refusals_take_as_long(make_world):
+    world = make_world(SINGLE, verify="otp intune")
+    world.emulator.fault(VALIDATE, intune.SLOW, 1)
+    world.issued()
+    assert len(world.emulator.requests(VALIDATE)) == 1
+    good, bad = world.server.issue("intune"), world.server.issue("intune")
+    assert world.enrol(good["challenge"]).check_issued(world.keys.rsa())
+    assert world.server.admin("DELETE",
+                              "/challenges/" + bad["id"]).status == 204
+    start = time.monotonic()
+    world.is_refused(bad["challenge"])
+    assert time.monotonic() - start > 0.9
+    assert len(world.emulator.requests(VALIDATE)) == 1
 
 
 def test_what_intune_adds_is_shown_cut_and_only_if_harmless(shared):

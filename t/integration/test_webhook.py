@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import time
 
 import pytest
 from asn1crypto import x509 as asn1_x509
@@ -256,6 +257,19 @@ def test_otp_and_webhook_are_asked_in_order(make_world):
 def test_the_webhook_may_pass_what_it_does_not_need(make_world):
     world = make_world(verify="webhook otp")
     world.is_refused(world.server.challenge("hook"))
+    assert len(world.asked()) == 1
+
+
+def test_the_time_does_not_tell_that_the_webhook_was_not_asked(make_world):
+    world = make_world(verify="otp webhook", extra=SINGLE)
+    world.validator.fault(CHALLENGE, webhook.SLOW, 1)
+    world.issued()
+    found = world.server.issue("hook")
+    assert world.server.admin("DELETE",
+                              "/challenges/" + found["id"]).status == 204
+    start = time.monotonic()
+    world.is_refused(found["challenge"])
+    assert time.monotonic() - start > 0.9
     assert len(world.asked()) == 1
 
 
