@@ -231,7 +231,7 @@ int scep_certsrv_proto_submitted(int status, const char *body, apr_size_t len,
         return 1;
     }
     reason = scep_certsrv_proto_error(status, body, len, p);
-    if (status == 429)
+    if (status == 408 || status == 429)
         set(result, SCEP_CA_UNAVAILABLE, reason);
     else if (status >= 300 && status < 500)
         /* from before the page runs: credentials, rights, the path */

@@ -355,7 +355,7 @@ static void http_status(int status, int polled, scep_ca_result_t *result,
     const char *reason =
         apr_psprintf(p, "the enrolment web service answered HTTP %d", status);
 
-    if (!polled && (status == 429 || status == 503)) {
+    if (!polled && (status == 408 || status == 429 || status == 503)) {
         result->outcome = SCEP_CA_UNAVAILABLE;
         result->reason = reason;
     } else if (!polled && status >= 300 && status < 500) {

@@ -315,6 +315,7 @@ void scep_ejbca_proto_ordered(int status, const char *body, apr_size_t len,
     case 422:
         refused(result, status, body, len, p);
         break;
+    case 408:
     case 429:
         result->outcome = SCEP_CA_UNAVAILABLE;
         result->reason = scep_ejbca_proto_error(status, body, len, p);

@@ -585,8 +585,9 @@ static const struct {
     { 204, SCEP_CA_UNKNOWN },     { 302, SCEP_CA_REJECTED },
     { 401, SCEP_CA_REJECTED },    { 403, SCEP_CA_REJECTED },
     { 404, SCEP_CA_REJECTED },    { 415, SCEP_CA_REJECTED },
-    { 429, SCEP_CA_UNAVAILABLE }, { 502, SCEP_CA_UNKNOWN },
-    { 503, SCEP_CA_UNAVAILABLE }, { 504, SCEP_CA_UNKNOWN },
+    { 408, SCEP_CA_UNAVAILABLE }, { 429, SCEP_CA_UNAVAILABLE },
+    { 502, SCEP_CA_UNKNOWN },     { 503, SCEP_CA_UNAVAILABLE },
+    { 504, SCEP_CA_UNKNOWN },
 };
 
 START_TEST(without_the_service_the_status_tells)
@@ -712,6 +713,11 @@ static const struct {
     { 0x800706be, SCEP_CA_UNKNOWN, 0, 0 },
     { 0x80072ee2, SCEP_CA_UNKNOWN, 0, 0 },
     { 0x80094003, SCEP_CA_UNKNOWN, 0, 0 },
+    { 0x8009480c, SCEP_CA_REJECTED, SCEP_FAIL_BAD_REQUEST, 0 },
+    { 0x800706bf, SCEP_CA_UNAVAILABLE, 0, 0 },
+    { 0x80072efd, SCEP_CA_UNAVAILABLE, 0, 0 },
+    { 0x80072efe, SCEP_CA_UNKNOWN, 0, 0 },
+    { 0x800705b4, SCEP_CA_UNKNOWN, 0, 0 },
     { 0x8009ffff, SCEP_CA_UNKNOWN, 0, 0 },
 };
 

@@ -377,6 +377,7 @@ static const struct {
     { 403, 1, "<h1>403.4 SSL required</h1>", SCEP_CA_REJECTED },
     { 404, 1, "", SCEP_CA_REJECTED },
     { 302, 1, "", SCEP_CA_REJECTED },
+    { 408, 1, "", SCEP_CA_UNAVAILABLE },
     { 429, 1, "", SCEP_CA_UNAVAILABLE },
     { 500, 1, "error 'ASP 0113' Script timed out", SCEP_CA_UNKNOWN },
     { 502, 1, "", SCEP_CA_UNKNOWN },

@@ -224,6 +224,7 @@ static const struct {
       SCEP_CA_REJECTED, SCEP_FAIL_BAD_REQUEST, 0 },
     { 415, "", SCEP_CA_REJECTED, SCEP_FAIL_BAD_REQUEST, 0 },
     { 302, "", SCEP_CA_REJECTED, SCEP_FAIL_BAD_REQUEST, 0 },
+    { 408, "", SCEP_CA_UNAVAILABLE, 0, 0 },
     { 429, "", SCEP_CA_UNAVAILABLE, 0, 0 },
     { 500, ERROR(500, "General failure."), SCEP_CA_UNKNOWN, 0, 0 },
     { 502, "<html>Bad Gateway</html>", SCEP_CA_UNKNOWN, 0, 0 },
