@@ -250,8 +250,10 @@ static scep_order_outcome_t down(const scep_order_t *order, apr_status_t rv,
 }
 
 /*
- * Counts when the challenge is there: of callers that ask at the same time
- * none then goes over the quota, whatever the order.
+ * Counts before the challenge is made, so that a caller who has enough of them
+ * leaves nothing in the store, and again when it is there: of callers that ask
+ * at the same time none then goes over the quota, whatever the order.
+ * @param id  NULL: it is not there yet
  */
 static scep_order_outcome_t check_quota(const scep_order_t *order,
                                         const char *id, const char **detail)
@@ -259,16 +261,19 @@ static scep_order_outcome_t check_quota(const scep_order_t *order,
     request_rec *r = order->r;
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
     apr_uint64_t quota, count = 0;
-    apr_status_t rv, gone;
+    apr_status_t rv, gone = APR_SUCCESS;
 
     if (!mod_scep_callers_quota(r, &quota))
         return SCEP_ORDER_DONE;
-    rv = conf->store_provider->count(conf->store, order->spec.requester, quota,
+    rv = conf->store_provider->count(conf->store, order->spec.requester,
+                                     id || !quota ? quota : quota - 1,
                                      r->request_time, &count, r->pool);
-    if (rv == APR_SUCCESS && count <= quota)
+    if (rv == APR_SUCCESS && count + !id <= quota)
         return SCEP_ORDER_DONE;
-    gone = conf->store_provider->revoke(conf->store, id, r->request_time,
-                                        r->pool);
+    if (id) {
+        gone = conf->store_provider->revoke(conf->store, id, r->request_time,
+                                            r->pool);
+    }
     if (rv != APR_SUCCESS || gone != APR_SUCCESS)
         return down(order, rv ? rv : gone, detail);
     return refuse(order, SCEP_ORDER_QUOTA,
@@ -285,8 +290,11 @@ static scep_order_outcome_t store(scep_order_t *order, scep_issued_t *issued,
 {
     request_rec *r = order->r;
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
+    scep_order_outcome_t outcome = check_quota(order, NULL, detail);
     apr_status_t rv;
 
+    if (outcome != SCEP_ORDER_DONE)
+        return outcome;
     order->spec.secret = issued->secret;
     rv = conf->store_provider->issue(conf->store, &order->spec, issued->id,
                                      r->pool);

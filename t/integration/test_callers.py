@@ -211,8 +211,11 @@ def live(offices, requester):
 def test_quota_of_live_challenges(offices):
     caller = Caller(offices, "dave", "/quota")
     made = [caller.issue() for _ in range(3)]
+    before = offices.listing()["challenges"]
     problem(caller.ask(), 429, "3")
     assert len(live(offices, "dave")) == 3
+    # nor does a refusal leave one that is revoked
+    assert offices.listing()["challenges"] == before
     assert caller.call("DELETE",
                        "/challenges/" + made[0]["id"]).status == 204
     caller.issue()

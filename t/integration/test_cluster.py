@@ -201,6 +201,25 @@ def test_the_other_node_lists_extends_and_revokes(pair):
     assert one.tries(found["challenge"]) == FAILURE
 
 
+def test_a_race_of_both_never_exceeds_a_quota(cluster):
+    quota = '<Location "/scep-admin">\nScepChallengeQuota * 5\n</Location>\n'
+    nodes = [cluster.node(lines=quota) for _ in range(2)]
+
+    def ask(node):
+        return [node.admin("POST", body={"profile": "default"}).status
+                for _ in range(6)]
+
+    statuses = sum(in_parallel(*[lambda node=node: ask(node)
+                                 for node in nodes for _ in range(2)]), [])
+    assert set(statuses) == {201, 429}
+    live = [row for row in nodes[0].listing()["challenges"]
+            if row["state"] == "issued"]
+    assert len(live) == statuses.count(201) <= 5
+    while len(live) < 5:
+        live.append(nodes[1].issue())
+    assert nodes[0].admin("POST", body={"profile": "default"}).status == 429
+
+
 def test_networks_and_ids_do_not_sort_in_danish(cluster):
     """In the database's locale "aa" comes after every other pair."""
     assert cluster.sql("SELECT 'aa' > 'ff'") == [["t"]]
