@@ -30,6 +30,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
 	%D%/core/name_match.c %D%/core/name_match.h \
 	%D%/core/network.c %D%/core/network.h \
+	%D%/core/ocsp.c %D%/core/ocsp.h \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h %D%/core/policy_private.h \
 	%D%/core/policy_admit.c %D%/core/policy_extension.c \
@@ -39,6 +40,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/record.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h \
+	%D%/core/revocation.c %D%/core/revocation.h \
 	%D%/core/san_match.c %D%/core/san_match.h \
 	%D%/core/seal.c %D%/core/seal.h \
 	%D%/core/seal_trust.c %D%/core/seal_trust.h \
@@ -96,7 +98,12 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/ndes.c %D%/httpd/ndes.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
+	%D%/httpd/renewal_directives.c \
+	%D%/httpd/revocation.c %D%/httpd/revocation.h \
+	%D%/httpd/revocation_crl.c %D%/httpd/revocation_crl.h \
+	%D%/httpd/revocation_fetch.c \
 	%D%/httpd/revocation_job.h \
+	%D%/httpd/revocation_ocsp.c \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
@@ -118,7 +125,7 @@ mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
 mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 mod_scep_la_LDFLAGS = -module -avoid-version -shared \
 	-export-symbols-regex '^scep_module$$'
-mod_scep_la_LIBADD = libscepcore.la libscephttp.la \
+mod_scep_la_LIBADD = libscepcore.la libscephttp.la libscepstate.la \
 	$(JANSSON_LIBS) $(OPENSSL_LIBS)
 
 include_HEADERS = %D%/mod_scep.h

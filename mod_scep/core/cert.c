@@ -89,12 +89,23 @@ leave:
 /* ------------------------------------------------------------------ */
 /* checks: NULL, or a sentence for the administrator                    */
 
-/* -1: not after when, 1: after it, 0: no time that can be read */
-static int compare_time(const ASN1_TIME *time, apr_time_t when)
+int scep_cert_compare_time(const ASN1_TIME *time, apr_time_t when)
 {
     time_t seconds = (time_t)apr_time_sec(when);
 
-    return X509_cmp_time(time, &seconds);
+    return time ? X509_cmp_time(time, &seconds) : 0;
+}
+
+apr_time_t scep_cert_time(const ASN1_TIME *time)
+{
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days, seconds;
+    apr_time_t found = 0;
+
+    if (epoch && time && ASN1_TIME_diff(&days, &seconds, epoch, time))
+        found = apr_time_from_sec((apr_int64_t)days * 86400 + seconds);
+    ASN1_TIME_free(epoch);
+    return found;
 }
 
 static const char *time_text(const ASN1_TIME *time, apr_pool_t *p)
@@ -113,8 +124,8 @@ static const char *check_validity(const X509 *cert, apr_time_t now,
 {
     const ASN1_TIME *from = X509_get0_notBefore(cert);
     const ASN1_TIME *until = X509_get0_notAfter(cert);
-    int begun = compare_time(from, now + skew);
-    int ended = compare_time(until, now - skew);
+    int begun = scep_cert_compare_time(from, now + skew);
+    int ended = scep_cert_compare_time(until, now - skew);
 
     if (begun == 0 || ended == 0)
         return apr_psprintf(p, "%s has an unreadable validity",

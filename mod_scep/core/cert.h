@@ -22,6 +22,12 @@ typedef struct scep_body_t {
     apr_size_t len;
 } scep_body_t;
 
+/** -1: not after when, 1: after it, 0: absent, or no time that can be read. */
+int scep_cert_compare_time(const ASN1_TIME *time, apr_time_t when);
+
+/** The time itself; 0: absent, or none that can be read. */
+apr_time_t scep_cert_time(const ASN1_TIME *time);
+
 /** Reads all certificates of a PEM text.  *error set on failure. */
 apr_status_t scep_cert_read_pem(STACK_OF(X509) **certs, const char *pem,
                                 apr_size_t len, const char **error,

@@ -3,48 +3,12 @@
  */
 #include "renewal.h"
 
+#include <apr_strings.h>
 #include <openssl/err.h>
 
 #include <string.h>
 
-/** As X509_cmp_time: negative: not after when; 0: malformed. */
-static int compare_time(const ASN1_TIME *time, apr_time_t when)
-{
-    time_t seconds = (time_t)apr_time_sec(when);
-
-    return time ? X509_cmp_time(time, &seconds) : 0;
-}
-
-const char *scep_renewal_check_crl(X509_CRL *crl, X509 *issuer, apr_time_t now)
-{
-    const char *fault = NULL;
-
-    if (X509_NAME_cmp(X509_CRL_get_issuer(crl),
-                      X509_get_subject_name(issuer)) != 0 ||
-        X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1)
-        fault = "the CRL is not signed by the issuing CA";
-    else if (compare_time(X509_CRL_get0_lastUpdate(crl), now) >= 0)
-        fault = "the CRL is from the future";
-    else if (compare_time(X509_CRL_get0_nextUpdate(crl), now) <= 0)
-        fault = "the CRL is out of date";
-    ERR_clear_error();
-    return fault;
-}
-
-static const char *check_revocation(const scep_renewal_rule_t *rule,
-                                    X509 *signer, X509 *issuer, apr_time_t now)
-{
-    const char *fault;
-    X509_REVOKED *revoked;
-
-    if (!rule->crl)
-        return NULL;
-    fault = scep_renewal_check_crl(rule->crl, issuer, now);
-    /* removeFromCRL counts as no entry, and then gives 2 */
-    if (!fault && X509_CRL_get0_by_cert(rule->crl, &revoked, signer) == 1)
-        fault = "the certificate is revoked";
-    return fault;
-}
+#include "cert.h"
 
 static int has_usage(const EXTENDED_KEY_USAGE *usages, const ASN1_OBJECT *oid)
 {
@@ -86,7 +50,22 @@ static int has_name(const GENERAL_NAMES *names, const char *canonical,
     return 0;
 }
 
-static const char *check_names(X509 *signer, const X509_NAME *subject,
+/* Whether each name of some is among others. */
+static int are_among(const GENERAL_NAMES *some, const GENERAL_NAMES *others,
+                     apr_pool_t *p)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(some); i++) {
+        const char *name =
+            scep_name_san_canonical(sk_GENERAL_NAME_value(some, i), p);
+
+        if (!name || !has_name(others, name, p))
+            return 0;
+    }
+    return 1;
+}
+
+static const char *check_names(const scep_renewal_rule_t *rule, X509 *signer,
+                               const X509_NAME *subject,
                                const GENERAL_NAMES *sans, apr_pool_t *p)
 {
     const char *old = scep_name_canonical(X509_get_subject_name(signer), p);
@@ -94,19 +73,40 @@ static const char *check_names(X509 *signer, const X509_NAME *subject,
     const char *fault = NULL;
     GENERAL_NAMES *names;
 
+    if (rule->names == SCEP_RENEWAL_ANY)
+        return NULL;
     if (!old || !wanted || strcmp(old, wanted))
         return "the request is for another subject than the certificate's";
     names = X509_get_ext_d2i(signer, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; !fault && i < sk_GENERAL_NAME_num(sans); i++) {
-        const char *san =
-            scep_name_san_canonical(sk_GENERAL_NAME_value(sans, i), p);
-
-        if (!san || !has_name(names, san, p))
-            fault = "the request has a subjectAltName that the certificate "
-                    "has not";
-    }
+    if (!are_among(sans, names, p))
+        fault = "the request has a subjectAltName that the certificate has "
+                "not";
+    else if (rule->names == SCEP_RENEWAL_SAME && !are_among(names, sans, p))
+        fault = "the request lacks a subjectAltName of the certificate "
+                "(ScepRenewalNames same)";
     GENERAL_NAMES_free(names);
     return fault;
+}
+
+static const char *check_window(const scep_renewal_rule_t *rule, X509 *signer,
+                                apr_time_t now, apr_pool_t *p)
+{
+    apr_time_t from = scep_cert_time(X509_get0_notBefore(signer));
+    apr_time_t until = scep_cert_time(X509_get0_notAfter(signer));
+    apr_time_t opens = until - rule->window;
+    char text[APR_RFC822_DATE_LEN];
+
+    if (rule->window_percent)
+        opens = until - (until - from) / 100 * rule->window_percent;
+    else if (!rule->window)
+        return NULL;
+    if (now >= opens)
+        return NULL;
+    apr_rfc822_date(text, opens);
+    return apr_psprintf(p,
+                        "the certificate renews from %s on and not before "
+                        "(ScepRenewalWindow)",
+                        text);
 }
 
 const char *scep_renewal_check(const scep_renewal_rule_t *rule, X509 *signer,
@@ -121,16 +121,17 @@ const char *scep_renewal_check(const scep_renewal_rule_t *rule, X509 *signer,
                       X509_get_subject_name(issuer)) != 0 ||
         X509_verify(signer, X509_get0_pubkey(issuer)) != 1)
         fault = "the request is signed by a certificate of another CA";
-    else if (compare_time(X509_get0_notBefore(signer), now) >= 0)
+    else if (scep_cert_compare_time(X509_get0_notBefore(signer), now) >= 0)
         fault = "the certificate is not yet valid";
-    else if (compare_time(X509_get0_notAfter(signer), now - rule->grace) <= 0)
+    else if (scep_cert_compare_time(X509_get0_notAfter(signer),
+                                    now - rule->grace) <= 0)
         fault = "the certificate has expired";
     if (!fault)
         fault = check_usage(rule, signer);
     if (!fault)
-        fault = check_revocation(rule, signer, issuer, now);
+        fault = check_names(rule, signer, subject, sans, p);
     if (!fault)
-        fault = check_names(signer, subject, sans, p);
+        fault = check_window(rule, signer, now, p);
     ERR_clear_error();
     return fault;
 }

@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../ca-connectors/state/state_dir.h"
+
 #define TEMPORARY "tmp-"
 /* A put that took longer than this was killed. */
 #define TEMPORARY_LIFE apr_time_from_sec(60)
@@ -84,47 +86,22 @@ static apr_interval_time_t back_off(apr_interval_time_t base,
 /* ------------------------------------------------------------------ */
 /* The directory                                                        */
 
-static apr_status_t close_directory(void *spoolv)
-{
-    scep_spool_t *spool = spoolv;
-
-    close(spool->fd);
-    spool->fd = -1;
-    return APR_SUCCESS;
-}
-
-static apr_status_t failed(const scep_spool_t *spool, const char *what,
-                           server_rec *s)
-{
-    apr_status_t rv = errno;
-
-    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
-                 SCEPLOGNO(0350) "queue of notifications: cannot %s %s", what,
-                 spool->path);
-    return rv;
-}
-
 apr_status_t mod_scep_spool_open(scep_spool_t *spool, const char *state_dir,
                                  server_rec *s, apr_pool_t *pconf)
 {
-    struct stat info;
+    const char *what;
+    apr_status_t rv =
+        scep_state_dir_open(&spool->fd, state_dir, spool->name,
+                            ap_unixd_config.user_id, ap_unixd_config.group_id,
+                            &what, pconf);
 
     spool->path = apr_pstrcat(pconf, state_dir, "/", spool->name, NULL);
-    if ((mkdir(state_dir, 0700) != 0 && errno != EEXIST) ||
-        (mkdir(spool->path, 0700) != 0 && errno != EEXIST))
-        return failed(spool, "create", s);
-    spool->fd =
-        open(spool->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (spool->fd < 0)
-        return failed(spool, "open", s);
-    apr_pool_cleanup_register(pconf, spool, close_directory,
-                              apr_pool_cleanup_null);
-    if (fstat(spool->fd, &info) != 0 ||
-        (geteuid() == 0 && info.st_uid != ap_unixd_config.user_id &&
-         fchown(spool->fd, ap_unixd_config.user_id,
-                ap_unixd_config.group_id) != 0))
-        return failed(spool, "hand over", s);
-    return APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                     SCEPLOGNO(0350) "queue of notifications: cannot %s %s",
+                     what, spool->path);
+    }
+    return rv;
 }
 
 /*

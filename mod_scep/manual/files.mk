@@ -4,6 +4,6 @@ manualdir = $(docdir)/manual
 dist_manual_DATA = %D%/directives.md %D%/errors.md %D%/admin-api.md \
 	%D%/adcs.md %D%/cluster.md %D%/dmz.md %D%/ejbca.md \
 	%D%/intune.md %D%/jamf.md %D%/ledger.md %D%/ndes.md \
-	%D%/operations.md %D%/security.md %D%/static-secrets.md \
-	%D%/webhook.md
+	%D%/operations.md %D%/renewal.md %D%/security.md \
+	%D%/static-secrets.md %D%/webhook.md
 dist_man_MANS = %D%/scepctl.1

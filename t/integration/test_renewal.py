@@ -3,39 +3,22 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import datetime
-import os
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
-import gateway
 import pki
+import profiles
+import renewals
 from gateway import make_csr, wait_until
 from pki import name
 from pkimessage import BAD_REQUEST, FAILURE, SUCCESS
+from renewals import DEVICE, RENEWAL_REQ, SANS, Device, profile, refused
 
-RENEWAL_REQ = "17"
-DEVICE = name(("CN", "device"))
-SANS = (pki.dns("a.example"), pki.dns("b.example"))
-
-PROFILE = """\
-<ScepProfile {name}>
-    ScepCA issuing
-    ScepRACertificate pki/ra.pem
-    ScepRAKey pki/ra.key
-    {lines}
-</ScepProfile>
-<Location "/p/{name}/pkiclient.exe">
-    SetHandler scep
-    ScepProfile {name}
-    Require all granted
-</Location>
-"""
+CLIENT_AUTH = bytes.fromhex("300a06082b06010505070302")
 
 PROFILES = {
     "renew": "ScepVerify cert otp\nScepRenewalRevocation off",
-    "listed": "ScepVerify cert otp\nScepRenewalRevocation crl:crl.pem",
     "server": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
                "ScepExtendedKeyUsage serverAuth"),
     "short": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
@@ -43,91 +26,35 @@ PROFILES = {
     "grace": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
               "ScepValidity 1s\nScepRenewalGrace 1h"),
     "later": "ScepVerify otp cert\nScepRenewalRevocation off",
+    "window": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
+               "ScepValidity 90d\nScepRenewalWindow 30d"),
+    "percent": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
+                "ScepValidity 90d\nScepRenewalWindow 33%"),
+    "early": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
+              "ScepValidity 20d\nScepRenewalWindow 30d"),
+    "macs": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
+             "ScepValidity 90d\nScepRenewalWindow 30d\n"
+             "ScepChallengeMaxTTL 730d\nScepSubjectAltNames dns"),
+    "samenames": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
+                  "ScepRenewalNames same"),
+    "anyname": ("ScepVerify cert otp\nScepRenewalRevocation off\n"
+                "ScepRenewalNames any\nScepSubjectAltNames dns"),
 }
-LINES = "".join(PROFILE.format(name=key, lines=value)
-                for key, value in PROFILES.items())
-
-
-def write_crl(directory, *serials, days=1, key="issuing"):
-    """A CRL of the sandbox's issuing CA, put in place at once."""
-    issuer = x509.load_pem_x509_certificate(
-        (directory / "pki/issuing.pem").read_bytes())
-    signer = serialization.load_pem_private_key(
-        (directory / ("pki/%s.key" % key)).read_bytes(), None)
-    now = datetime.datetime.utcnow()
-    builder = x509.CertificateRevocationListBuilder().issuer_name(
-        issuer.subject).last_update(
-            now - datetime.timedelta(days=2)).next_update(
-                now + datetime.timedelta(days=days))
-    for serial in serials:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder().serial_number(
-                serial).revocation_date(now).build())
-    new = directory / "crl.new"
-    new.write_bytes(builder.sign(signer, hashes.SHA256()).public_bytes(
-        serialization.Encoding.PEM))
-    new.chmod(0o644)
-    new.rename(directory / "crl.pem")
+LINES = "".join(profile(*pair) for pair in PROFILES.items())
 
 
 @pytest.fixture(scope="module")
 def server():
-    sandbox = gateway.Sandbox("event", LINES)
-    # its PKI has to be there before its CRL can be
-    sandbox.lines = ""
-    sandbox.start()
-    sandbox.stop()
-    write_crl(sandbox.dir)
-    sandbox.lines = LINES
+    sandbox = renewals.start(LINES)
     try:
-        sandbox.start()
         yield sandbox
     finally:
         sandbox.remove()
 
 
-class Device:
-    """A device with its first certificate."""
-
-    def __init__(self, server, keys, profile="renew", challenge=None,
-                 sans=SANS):
-        self.server = server
-        self.keys = keys
-        self.endpoint = server.endpoint(profile)
-        self.key = keys.rsa()
-        csr = make_csr(self.key, challenge or server.challenge(profile),
-                       DEVICE, sans)
-        reply = self.endpoint.send(self.endpoint.request(
-            self.key, csr, keys.signer()))
-        reply.check_issued(self.key)
-        self.certificate = reply.certificates[0]
-
-    @property
-    def serial(self):
-        return x509.load_der_x509_certificate(
-            self.certificate).serial_number
-
-    def renew(self, profile=None, number=1, challenge=None, subject=DEVICE,
-              sans=SANS, key=None, certificate=None, same_key=False,
-              **members):
-        endpoint = (self.server.endpoint(profile) if profile
-                    else self.endpoint)
-        self.new_key = self.key if same_key else self.keys.rsa(number=number)
-        csr = make_csr(self.new_key, challenge, subject, sans)
-        members.setdefault("message_type", RENEWAL_REQ)
-        return endpoint.send(endpoint.request(
-            key or self.key, csr, certificate or self.certificate,
-            **members))
-
-
 @pytest.fixture
 def device(server, keys):
     return lambda *words, **more: Device(server, keys, *words, **more)
-
-
-def refused(reply, server, reason):
-    assert (reply.status, reply.fail_info) == (FAILURE, BAD_REQUEST)
-    assert reason in server.log.outcomes()[-1].text, server.log.raw()
 
 
 def test_c14_renewal_is_listed_where_it_works(server):
@@ -180,6 +107,32 @@ def test_c73_a_new_san_is_refused_and_fewer_are_not(server, device):
     assert first.renew(sans=SANS[:1]).status == SUCCESS
 
 
+def test_the_window(server, device):
+    """Too early is a refusal that names its rule."""
+    for name_ in ("window", "percent"):
+        refused(device(name_).renew(), server, "(ScepRenewalWindow)")
+    assert device("early").renew().status == SUCCESS
+    # a challenge is as good as ever
+    reply = device("window").renew(
+        challenge=server.challenge("window"), message_type="19",
+        same_key=True)
+    assert reply.status == SUCCESS
+
+
+def test_c73_the_same_names_or_any(server, device):
+    first = device("samenames")
+    refused(first.renew(sans=SANS[:1]), server, "ScepRenewalNames same")
+    refused(first.renew(subject=name(("CN", "boss"))), server,
+            "another subject")
+    assert first.renew(sans=SANS[::-1]).status == SUCCESS
+    first = device("anyname")
+    boss = {"subject": name(("CN", "boss")), "sans": [pki.dns("c.example")]}
+    assert first.renew(**boss).status == SUCCESS
+    # policy has its word all the same
+    refused(first.renew(sans=[pki.email("a@b.example")]), server,
+            "refused, policy")
+
+
 def test_a_self_signed_renewal_is_refused(server, device, keys):
     first = device()
     forged = pki.certificate(keys.rsa(number=1), DEVICE)
@@ -220,9 +173,71 @@ def test_an_expired_one_is_refused_and_grace_lets_it(server, device):
     assert first.renew("grace").status == SUCCESS
 
 
-@pytest.mark.parametrize("message_type", ["18", "0", "99"])
-def test_messagetype_18_and_others_are_refused(device, message_type):
-    assert device().renew(message_type=message_type).status == FAILURE
+@pytest.mark.parametrize("message_type", [
+    str(number) for number in range(-1, 32)
+    if number not in (3, 17, 19, 20, 21, 22)] + ["99", "255", "65555"])
+def test_messagetype_18_and_others_are_refused(server, device, message_type):
+    """CVE-2026-30836 was a type that nobody had thought of."""
+    first = device()
+    key = first.keys.rsa(number=1)
+    for challenge in (None, server.challenge("renew")):
+        assert first.renew(message_type=message_type,
+                           challenge=challenge).status == FAILURE
+        assert first.endpoint.send(first.endpoint.request(
+            key, make_csr(key, challenge, DEVICE), first.keys.signer(1),
+            message_type=message_type)).status == FAILURE
+
+
+def made_by_the_ca(server, key, subject=DEVICE, **members):
+    """A certificate that the CA's key signs, as no profile would have it."""
+    issuer, issuer_key = renewals.issuer_of(server.dir)
+    members.setdefault("extensions", [
+        pki.key_usage(0), pki.extension("2.5.29.37", CLIENT_AUTH)])
+    return pki.certificate(key, subject, issuer.subject.public_bytes(),
+                           issuer_key, **members)
+
+
+@pytest.mark.parametrize("members, reason", [
+    ({"age": -1}, "not yet valid"),
+    ({"age": 60, "days": -1}, "has expired"),
+    ({"extensions": [profiles.CA, profiles.CA_USAGE]}, "lacks an extended"),
+    ({"extensions": [profiles.CA, pki.key_usage(0, 5), pki.extension(
+        "2.5.29.37", CLIENT_AUTH)]}, "that of a CA"),
+    ({"extensions": [pki.key_usage(2), pki.extension(
+        "2.5.29.37", CLIENT_AUTH)]}, "not for signatures"),
+    ({"version": 1, "extensions": []}, "lacks an extended"),
+    ({"subject": name(("CN", "device"), ("CN", "x"))}, "another subject"),
+], ids=["future", "past", "ca", "client-ca", "encrypts", "v1", "subject"])
+def test_what_the_ca_signed_and_is_no_proof(server, device, keys, members,
+                                            reason):
+    key = keys.rsa(number=2)
+    first = device()
+    good = made_by_the_ca(server, key)
+    assert first.renew(certificate=good, key=key,
+                       sans=()).status == SUCCESS
+    refused(first.renew(certificate=made_by_the_ca(server, key, **members),
+                        key=key, sans=()), server, reason)
+
+
+@pytest.mark.parametrize("stem", ["issuing", "ra"])
+def test_the_gateways_own_certificates_renew_nothing(server, device, stem):
+    """Even with their keys, which sign as RA and CA."""
+    certificate = profiles.read_pem(server.dir / ("pki/%s.pem" % stem))[0]
+    _, key = renewals.issuer_of(server.dir, stem)
+    reply = device().renew(certificate=certificate, key=key)
+    assert reply.status == FAILURE
+
+
+def test_a_self_signed_copy_of_the_certificate(server, device, keys):
+    """All as in the old one, the issuer too, but for key and signature."""
+    first = device()
+    key = keys.rsa(number=2)
+    issuer, _ = renewals.issuer_of(server.dir)
+    copy = pki.certificate(
+        key, DEVICE, issuer.subject.public_bytes(), key, serial=first.serial,
+        extensions=[pki.key_usage(0), pki.extension("2.5.29.37",
+                                                    CLIENT_AUTH)])
+    refused(first.renew(certificate=copy, key=key), server, "another CA")
 
 
 def test_a_profile_without_cert_renews_nothing(server, device):
@@ -255,55 +270,85 @@ def test_r34_a_renewal_with_its_old_challenge(server, device):
                        same_key=True).status == SUCCESS
 
 
-class TestRevocation:
-    def test_a_revoked_one_is_refused_at_once(self, server, device):
-        first, other = device("listed"), device("listed")
-        assert first.renew().status == SUCCESS
-        write_crl(server.dir, first.serial)
-        refused(first.renew(), server, "is revoked")
-        assert other.renew().status == SUCCESS
-        write_crl(server.dir)
-        assert first.renew().status == SUCCESS
-
-    @pytest.mark.parametrize("spoil, reason", [
-        (lambda path: path.unlink(), "cannot be read"),
-        (lambda path: path.write_text("nothing"), "cannot be read"),
-        (lambda path: path.write_bytes(path.read_bytes()[:200]),
-         "cannot be read"),
-        (lambda path: write_crl(path.parent, days=-1), "out of date"),
-        (lambda path: write_crl(path.parent, key="ra"), "not signed"),
-    ], ids=["gone", "garbage", "cut", "old", "forged"])
-    def test_no_good_crl_no_renewal(self, server, device, spoil, reason):
-        first = device("listed")
-        spoil(server.dir / "crl.pem")
-        try:
-            refused(first.renew(), server, reason)
-        finally:
-            write_crl(server.dir)
-        assert first.renew().status == SUCCESS
-
-    def test_a_fifo_in_its_place_holds_nobody_up(self, server, device):
-        first = device("listed")
-        (server.dir / "crl.pem").unlink()
-        os.mkfifo(server.dir / "crl.pem", 0o644)
-        try:
-            refused(first.renew(), server, "cannot be read")
-        finally:
-            (server.dir / "crl.pem").unlink()
-            write_crl(server.dir)
-
-
 @pytest.mark.parametrize("lines, error", [
     ("ScepVerify cert", "ScepRenewalRevocation"),
-    ("ScepVerify cert\nScepRenewalRevocation crl:", "give crl:FILE or off"),
-    ("ScepVerify cert\nScepRenewalRevocation on", "give crl:FILE or off"),
+    ("ScepRenewalRevocation crl:", "give crl:FILE, crl:URL, ca"),
+    ("ScepRenewalRevocation on", "give crl:FILE, crl:URL, ca"),
+    ("ScepRenewalRevocation", "give crl:FILE, crl:URL, ca"),
+    ("ScepRenewalRevocation ocsp off", "or off alone"),
+    ("ScepRenewalRevocation crl:http://", "crl:http://: "),
+    ("ScepRenewalRevocation ocsp:ftp://ca.example/", "ocsp:ftp:"),
+    ("ScepRenewalTimeout 0", "ScepRenewalTimeout"),
+    ("ScepRenewalTimeout 2min", "more than a minute"),
+    ("ScepRenewalWindow 100%", "give 1% to 99%"),
+    ("ScepRenewalWindow 0", "ScepRenewalWindow"),
+    ("ScepRenewalWindow %", "ScepRenewalWindow"),
+    ("ScepRenewalNames all", "subset"),
     ("ScepVerify cert\nScepRenewalRevocation crl:absent", "no CRL in"),
     ("ScepVerify cert\nScepRenewalRevocation crl:pki/ra.pem", "no CRL in"),
     ("ScepRenewalGrace x", "no time"),
-], ids=["missing", "empty", "word", "absent", "certificate", "grace"])
+])
 def test_mistakes_are_found_by_configtest(make_server, lines, error):
-    sandbox = make_server(PROFILE.format(name="bad", lines=lines),
+    sandbox = make_server(profile("bad", lines),
                           start=False)
     done = sandbox.start(check=False)
     assert done.returncode != 0 and error in done.stdout + done.stderr
     sandbox.log.mark()
+
+
+class TestMacos:
+    """C-74: a PKCSReq, self-signed, with the challenge of the profile."""
+
+    def ask(self, server, keys, challenge, number=1, **members):
+        key = keys.rsa(number=number)
+        endpoint = server.endpoint("macs")
+        reply = endpoint.send(endpoint.request(
+            key, make_csr(key, challenge, **members), keys.signer(number)))
+        return key, reply
+
+    def test_it_renews_for_as_long_as_the_challenge_lives(self, server, keys):
+        """The window is not for it: nothing shows the old certificate."""
+        found = server.issue("macs", reusable=True, subject="CN=device",
+                             ttl="30d")
+        serials = {self.issued(server, keys, found, number)
+                   for number in (1, 2, 1)}
+        assert len(serials) == 3
+        assert found["id"] in server.log.outcomes()[-1].text
+        assert server.state(found["id"]) == "issued"
+
+    def issued(self, server, keys, found, number=1):
+        key, reply = self.ask(server, keys, found["challenge"], number)
+        return reply.check_issued(key).serial_number
+
+    def test_for_that_subject_alone(self, server, keys):
+        found = server.issue("macs", reusable=True, subject="CN=device")
+        self.issued(server, keys, found)
+        _, reply = self.ask(server, keys, found["challenge"],
+                            subject=name(("CN", "boss")))
+        refused(reply, server, "another subject")
+
+    def test_policy_has_its_word(self, server, keys):
+        found = server.issue("macs", reusable=True, subject="CN=device")
+        _, reply = self.ask(server, keys, found["challenge"],
+                            sans=[pki.email("a@b.example")])
+        refused(reply, server, "refused, policy")
+        self.issued(server, keys, found)
+
+    def test_once_only_is_spent(self, server, keys):
+        found = server.issue("macs", subject="CN=device")
+        self.issued(server, keys, found)
+        server.log.expect("SCEP0103")
+        _, reply = self.ask(server, keys, found["challenge"], number=2)
+        assert reply.status == FAILURE
+
+    def test_its_certificate_is_under_the_window(self, server, keys):
+        """What it got so proves a RenewalReq as any other does."""
+        found = server.issue("macs", reusable=True, subject="CN=device")
+        key, reply = self.ask(server, keys, found["challenge"])
+        reply.check_issued(key)
+        endpoint = server.endpoint("macs")
+        new = keys.rsa(number=2)
+        again = endpoint.send(endpoint.request(
+            key, make_csr(new), reply.certificates[0],
+            message_type=RENEWAL_REQ))
+        refused(again, server, "(ScepRenewalWindow)")

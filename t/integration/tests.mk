@@ -33,6 +33,7 @@ integration_tests = \
 	%D%/test_pass_phrase.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
+	%D%/test_revocation.py \
 	%D%/test_sandbox.py \
 	%D%/test_scepctl.py \
 	%D%/test_static.py \
@@ -53,7 +54,7 @@ EXTRA_DIST += $(integration_tests) \
 	%D%/other_ca.py \
 	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
-	%D%/scepclient.py %D%/softhsm.py %D%/stores.py
+	%D%/renewals.py %D%/scepclient.py %D%/softhsm.py %D%/stores.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif

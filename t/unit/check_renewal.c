@@ -8,13 +8,13 @@
 #include "run.h"
 #include "support.h"
 
-#define DAY apr_time_from_sec(86400)
-
 static apr_pool_t *pool;
 static EVP_PKEY *ca_key, *other_key, *device_key;
 static X509 *ca;
+static STACK_OF(X509) *chain;
 static apr_array_header_t *client_auth;
 static apr_time_t now;
+static scep_renewal_rule_t rule; /* of each test anew */
 
 /* How a certificate differs from a good one; NULL and 0 do not, "" stands
  * for an extension that is absent. */
@@ -77,48 +77,14 @@ static X509 *make(const plan_t *plan)
     return cert;
 }
 
-static X509_CRL *make_crl(EVP_PKEY *key, const char *issuer, long from,
-                          long to, long revoked)
-{
-    X509_CRL *crl = X509_CRL_new();
-    X509_NAME *name = X509_NAME_new();
-    time_t at = (time_t)apr_time_sec(now);
-    ASN1_TIME *last = X509_time_adj(NULL, from, &at);
-    ASN1_TIME *next = X509_time_adj(NULL, to, &at);
-
-    add_name(name, issuer);
-    X509_CRL_set_version(crl, 1);
-    X509_CRL_set_issuer_name(crl, name);
-    X509_CRL_set1_lastUpdate(crl, last);
-    X509_CRL_set1_nextUpdate(crl, next);
-    if (revoked) {
-        X509_REVOKED *entry = X509_REVOKED_new();
-        ASN1_INTEGER *serial = ASN1_INTEGER_new();
-        ASN1_INTEGER_set(serial, revoked);
-        X509_REVOKED_set_serialNumber(entry, serial);
-        X509_REVOKED_set_revocationDate(entry, last);
-        X509_CRL_add0_revoked(crl, entry);
-        ASN1_INTEGER_free(serial);
-    }
-    ck_assert_int_gt(X509_CRL_sign(crl, key, EVP_sha256()), 0);
-    ASN1_TIME_free(last);
-    ASN1_TIME_free(next);
-    X509_NAME_free(name);
-    return crl;
-}
-
 /* A request for cn with SANs, signed by a certificate to that plan. */
-static const char *ask(const plan_t *plan, const char *cn, const char *san,
-                       X509_CRL *crl, apr_interval_time_t grace)
+static const char *ask(const plan_t *plan, const char *cn, const char *san)
 {
-    STACK_OF(X509) *chain = sk_X509_new_null();
-    scep_renewal_rule_t rule = { chain, crl, grace, client_auth };
     X509 *signer = make(plan);
     X509_NAME *subject = X509_NAME_new();
     GENERAL_NAMES *sans = NULL;
     const char *answer;
 
-    sk_X509_push(chain, ca);
     add_name(subject, cn);
     if (san) {
         X509_EXTENSION *ext =
@@ -131,7 +97,6 @@ static const char *ask(const plan_t *plan, const char *cn, const char *san,
     GENERAL_NAMES_free(sans);
     X509_NAME_free(subject);
     X509_free(signer);
-    sk_X509_free(chain);
     return answer;
 }
 
@@ -139,10 +104,9 @@ START_TEST(c71_a_valid_certificate_of_the_ca_proves)
 {
     const plan_t good = { NULL };
 
-    ck_assert_ptr_null(
-        ask(&good, "device", "DNS:a.example,DNS:b.example", NULL, 0));
-    ck_assert_ptr_null(ask(&good, "device", "DNS:B.example", NULL, 0));
-    ck_assert_ptr_null(ask(&good, "device", NULL, NULL, 0));
+    ck_assert_ptr_null(ask(&good, "device", "DNS:a.example,DNS:b.example"));
+    ck_assert_ptr_null(ask(&good, "device", "DNS:B.example"));
+    ck_assert_ptr_null(ask(&good, "device", NULL));
 }
 END_TEST
 
@@ -150,13 +114,12 @@ START_TEST(c73_no_new_name)
 {
     const plan_t good = { NULL };
 
-    ck_assert_str_eq(ask(&good, "other", NULL, NULL, 0),
+    ck_assert_str_eq(ask(&good, "other", NULL),
                      "the request is for another subject than the "
                      "certificate's");
-    ck_assert_ptr_nonnull(ask(&good, "device", "DNS:c.example", NULL, 0));
-    ck_assert_ptr_nonnull(
-        ask(&good, "device", "DNS:a.example,IP:192.0.2.1", NULL, 0));
-    ck_assert_ptr_nonnull(ask(&good, "device", "email:a.example", NULL, 0));
+    ck_assert_ptr_nonnull(ask(&good, "device", "DNS:c.example"));
+    ck_assert_ptr_nonnull(ask(&good, "device", "DNS:a.example,IP:192.0.2.1"));
+    ck_assert_ptr_nonnull(ask(&good, "device", "email:a.example"));
 }
 END_TEST
 
@@ -175,8 +138,7 @@ START_TEST(forged_and_foreign_certificates_prove_nothing)
     };
 
     for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++)
-        ck_assert_msg(ask(&plans[i], "device", NULL, NULL, 0) != NULL,
-                      "plan %zu", i);
+        ck_assert_msg(ask(&plans[i], "device", NULL) != NULL, "plan %zu", i);
 }
 END_TEST
 
@@ -184,41 +146,54 @@ START_TEST(grace_counts_from_the_end)
 {
     const plan_t ended = { .to = -3600 };
 
-    ck_assert_ptr_null(
-        ask(&ended, "device", NULL, NULL, apr_time_from_sec(3601)));
+    rule.grace = apr_time_from_sec(3601);
+    ck_assert_ptr_null(ask(&ended, "device", NULL));
+    rule.grace = apr_time_from_sec(3600);
+    ck_assert_ptr_nonnull(ask(&ended, "device", NULL));
+}
+END_TEST
+
+/* Seconds from now to the certificate's end are 3600, of its life 7200. */
+static const char *ask_within(apr_interval_time_t window, int percent)
+{
+    rule.window = window;
+    rule.window_percent = percent;
+    return ask(&(plan_t){ NULL }, "device", NULL);
+}
+
+START_TEST(the_window_opens_before_the_end)
+{
+    const char *answer;
+
+    ck_assert_ptr_null(ask_within(0, 0));
+    ck_assert_ptr_null(ask_within(apr_time_from_sec(3601), 0));
+    answer = ask_within(apr_time_from_sec(3599), 0);
+    ck_assert_ptr_nonnull(answer);
+    ck_assert_ptr_nonnull(strstr(answer, "(ScepRenewalWindow)"));
+    ck_assert_ptr_null(ask_within(0, 51));
+    ck_assert_ptr_nonnull(ask_within(0, 49));
+}
+END_TEST
+
+START_TEST(names_as_the_rule_has_it)
+{
+    const plan_t good = { NULL };
+    const char *answer;
+
+    rule.names = SCEP_RENEWAL_SAME;
+    ck_assert_ptr_null(ask(&good, "device", "DNS:b.example,DNS:A.example"));
+    answer = ask(&good, "device", "DNS:a.example");
+    ck_assert_ptr_nonnull(answer);
+    ck_assert_ptr_nonnull(strstr(answer, "ScepRenewalNames same"));
+    ck_assert_ptr_nonnull(ask(&good, "device", NULL));
+    ck_assert_ptr_nonnull(ask(&good, "other", "DNS:a.example,DNS:b.example"));
     ck_assert_ptr_nonnull(
-        ask(&ended, "device", NULL, NULL, apr_time_from_sec(3600)));
-}
-END_TEST
-
-START_TEST(a_revoked_certificate_proves_nothing)
-{
-    const plan_t good = { NULL };
-    X509_CRL *without = make_crl(ca_key, "CA", -60, 3600, 8);
-    X509_CRL *with = make_crl(ca_key, "CA", -60, 3600, 7);
-
-    ck_assert_ptr_null(ask(&good, "device", NULL, without, 0));
-    ck_assert_str_eq(ask(&good, "device", NULL, with, 0),
-                     "the certificate is revoked");
-    X509_CRL_free(without);
-    X509_CRL_free(with);
-}
-END_TEST
-
-START_TEST(a_crl_that_is_no_proof_refuses)
-{
-    const plan_t good = { NULL };
-    X509_CRL *crls[] = {
-        make_crl(other_key, "CA", -60, 3600, 0),
-        make_crl(other_key, "Other", -60, 3600, 0),
-        make_crl(ca_key, "CA", -7200, -3600, 0),
-        make_crl(ca_key, "CA", 3600, 7200, 0),
-    };
-
-    for (size_t i = 0; i < sizeof(crls) / sizeof(*crls); i++) {
-        ck_assert_ptr_nonnull(ask(&good, "device", NULL, crls[i], DAY));
-        X509_CRL_free(crls[i]);
-    }
+        ask(&good, "device", "DNS:a.example,DNS:b.example,DNS:c.example"));
+    rule.names = SCEP_RENEWAL_ANY;
+    ck_assert_ptr_null(ask(&good, "other", "DNS:c.example"));
+    /* and nothing else is any laxer */
+    ck_assert_ptr_nonnull(
+        ask(&(plan_t){ .issuer_key = other_key }, "other", NULL));
 }
 END_TEST
 
@@ -238,10 +213,20 @@ static void setup(void)
     X509_sign(ca, ca_key, EVP_sha256());
     client_auth = apr_array_make(pool, 1, sizeof(ASN1_OBJECT *));
     APR_ARRAY_PUSH(client_auth, ASN1_OBJECT *) = OBJ_nid2obj(NID_client_auth);
+    chain = sk_X509_new_null();
+    sk_X509_push(chain, ca);
+}
+
+static void plain_rule(void)
+{
+    memset(&rule, 0, sizeof(rule));
+    rule.chain = chain;
+    rule.ext_key_usage = client_auth;
 }
 
 static void teardown(void)
 {
+    sk_X509_free(chain);
     X509_free(ca);
 }
 
@@ -251,12 +236,13 @@ static Suite *renewal_suite(void)
     TCase *tcase = tcase_create("renewal");
 
     tcase_add_unchecked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, plain_rule, NULL);
     tcase_add_test(tcase, c71_a_valid_certificate_of_the_ca_proves);
     tcase_add_test(tcase, c73_no_new_name);
     tcase_add_test(tcase, forged_and_foreign_certificates_prove_nothing);
     tcase_add_test(tcase, grace_counts_from_the_end);
-    tcase_add_test(tcase, a_revoked_certificate_proves_nothing);
-    tcase_add_test(tcase, a_crl_that_is_no_proof_refuses);
+    tcase_add_test(tcase, the_window_opens_before_the_end);
+    tcase_add_test(tcase, names_as_the_rule_has_it);
     suite_add_tcase(suite, tcase);
     return suite;
 }

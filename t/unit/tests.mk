@@ -104,6 +104,12 @@ TESTS += %D%/check_renewal
 %C%_check_renewal_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_renewal_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_revocation
+TESTS += %D%/check_revocation
+%C%_check_revocation_SOURCES = %D%/check_revocation.c
+%C%_check_revocation_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_revocation_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_result %D%/check_alg %D%/check_message
 TESTS += %D%/check_result %D%/check_alg %D%/check_message
 %C%_check_result_SOURCES = %D%/check_result.c
