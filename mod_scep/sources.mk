@@ -96,6 +96,8 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
 	%D%/httpd/ndes.c %D%/httpd/ndes.h \
+	%D%/httpd/policy_directives.c %D%/httpd/policy_directives.h \
+	%D%/httpd/policy_request.c %D%/httpd/policy_request.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
 	%D%/httpd/renewal_directives.c \

@@ -12,6 +12,9 @@
 #include "name.h"
 #include "weak_key.h"
 
+/** Least public exponent of RSA keys, SP 800-56B section 6.2. */
+#define SCEP_EXPONENT_DEFAULT 65537
+
 /** What ScepSubjectForce sets an attribute to. */
 typedef struct scep_policy_force_t {
     const ASN1_OBJECT *type;

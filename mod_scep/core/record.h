@@ -87,7 +87,7 @@ typedef struct scep_certificate_t {
     const char *subject;   /**< for people */
     const char *sans;      /**< for people */
     const char *device;    /**< first canonical device id, or "" */
-    const char *names;     /**< as scep_record_t.names */
+    const char *names;     /**< scep_policy_holder: whom it is for */
     const char *spki;      /**< as scep_record_t.spki */
     const unsigned char *der;
     apr_size_t der_len;

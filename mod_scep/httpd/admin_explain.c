@@ -16,6 +16,7 @@
 #include "core/network.h"
 #include "core/utf8.h"
 #include "http.h"
+#include "policy_request.h"
 
 static const char *const members[] = { "profile",   "csr",     "message_type",
                                        "challenge", "address", NULL };
@@ -254,6 +255,8 @@ static int explain(question_t *question)
     question->request.profile = &question->profile->enrol;
     question->request.verifiers = verifiers_of(question->profile, r->pool);
     question->request.now = r->request_time;
+    question->request.policy_ops =
+        mod_scep_policy_ops(r, question->profile, question->request.address);
     scep_explain(&question->request, conf->alg, &explanation, r->pool);
     why = mod_scep_callers_refuse(r, question->profile,
                                   explanation.csr ? explanation.csr->subject

@@ -10,6 +10,7 @@
 #include <http_core.h>
 
 #include "keys.h"
+#include "policy_directives.h"
 #include "providers.h"
 #include "secret.h"
 
@@ -189,6 +190,16 @@ static int check_verifiers(server_rec *s, const scep_conf_t *conf,
     return OK;
 }
 
+static int check_policy(server_rec *s, const scep_conf_t *conf,
+                        scep_profile_t *profile, apr_pool_t *pconf)
+{
+    const char *err = mod_scep_policy_check(profile, conf, pconf);
+
+    return err ? mistake(s, profile->where, "<ScepProfile> of the name",
+                         profile->name, err)
+               : OK;
+}
+
 static int check_profile(server_rec *s, scep_conf_t *conf,
                          scep_profile_t *profile, apr_pool_t *pconf)
 {
@@ -225,6 +236,8 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
             : 0;
     default_verifier(profile, pconf);
     rv = check_verifiers(s, conf, profile, pconf);
+    if (rv == OK)
+        rv = check_policy(s, conf, profile, pconf);
     if (rv == OK)
         rv = check_ra(s, profile, pconf);
     return rv == OK ? prepare_answers(s, profile, pconf) : rv;
@@ -312,6 +325,12 @@ static int prepare_common(server_rec *s, scep_conf_t *conf, apr_pool_t *pconf)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     conf->alg = alg;
+    if (!conf->weak && scep_weak_create(&conf->weak, pconf) != APR_SUCCESS)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    for (int i = 0; i < conf->profiles->nelts; i++) {
+        APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *)->enrol.policy.weak =
+            conf->weak;
+    }
     if (!conf->store) {
         conf->store_provider = &mod_scep_challenge_shm;
         conf->store_name = "shm:challenges(" DEFAULT_STORE_CAPACITY ")";

@@ -144,6 +144,7 @@ typedef struct scep_conf_t {
     apr_array_header_t *endpoints;    /**< scep_endpoint_t */
     const scep_alg_t *alg;
     const scep_oid_t *oid;
+    scep_weak_t *weak; /**< tests of keys, with the lists of ScepWeakKeys */
 } scep_conf_t;
 
 /** The configuration that a server runs with. */

@@ -15,6 +15,7 @@
 #include "ledger.h"
 #include "lockout.h"
 #include "ndes.h"
+#include "policy_directives.h"
 #include "profile_directives.h"
 #include "verifier_cert.h"
 #include "verifier_static.h"
@@ -240,6 +241,9 @@ const command_rec mod_scep_commands[] = {
                   "where enrolments are kept: off or dbd:PREFIX"),
     AP_INIT_TAKE1("ScepPassPhraseDialog", set_pass_phrase_dialog, NULL,
                   RSRC_CONF, "how to get pass phrases: builtin or exec:FILE"),
+    AP_INIT_RAW_ARGS("ScepWeakKeys", mod_scep_set_weak_keys, NULL, RSRC_CONF,
+                     "files with known RSA keys, as openssl-blacklist has "
+                     "them"),
     AP_INIT_RAW_ARGS("<ScepCA", mod_scep_section_ca, NULL, RSRC_CONF,
                      "a certification authority: connector and name"),
     AP_INIT_TAKE1("ScepCAChain", set_ca_chain, NULL, RSRC_CONF,
@@ -263,8 +267,22 @@ const command_rec mod_scep_commands[] = {
                  "also allow SHA-1, 3DES, MD5 and single DES"),
     PROFILE_WORDS("ScepKeyTypes", mod_scep_set_key_types,
                   "keys allowed: rsa:MIN-MAX, ec:CURVE"),
+    PROFILE_TAKE1("ScepRSAExponent", mod_scep_set_rsa_exponent,
+                  "least public exponent of RSA keys"),
+    PROFILE_FLAG("ScepKeyReuse", mod_scep_set_key_reuse,
+                 "let a key have certificates for several subjects"),
+    PROFILE_WORDS("ScepSubjectForce", mod_scep_set_subject_force,
+                  "attributes that are set in the subject: TYPE=VALUE"),
+    PROFILE_WORDS("ScepSubjectRequire", mod_scep_set_subject_require,
+                  "types of attributes that a subject must have"),
+    PROFILE_WORDS("ScepSubjectAllow", mod_scep_set_subject_allow,
+                  "attributes that a subject may have: TYPE=PATTERN"),
     PROFILE_WORDS("ScepSubjectAltNames", mod_scep_set_sans,
                   "types of subjectAltName that a request may have"),
+    PROFILE_WORDS("ScepSubjectAltNameRequire", mod_scep_set_san_require,
+                  "types of subjectAltName that a request must have"),
+    PROFILE_WORDS("ScepSubjectAltNameAllow", mod_scep_set_san_allow,
+                  "subjectAltNames that a request may have: TYPE:PATTERN"),
     PROFILE_FLAG("ScepEmptySubject", mod_scep_set_empty_subject,
                  "accept an empty subject beside a subjectAltName"),
     PROFILE_WORDS("ScepExtensions", mod_scep_set_extensions,
@@ -275,6 +293,12 @@ const command_rec mod_scep_commands[] = {
                   "key usages of certificates"),
     PROFILE_WORDS("ScepExtendedKeyUsage", mod_scep_set_ext_key_usage,
                   "extended key usages of certificates"),
+    PROFILE_WORDS("ScepExtendedKeyUsageAllow", mod_scep_set_usage_allow,
+                  "extended key usages that a request may ask for"),
+    PROFILE_TAKE1("ScepMaxCertificates", mod_scep_set_max_certificates,
+                  "live certificates that a subject may have; or off"),
+    AP_INIT_TAKE2("ScepCondition", mod_scep_set_condition, NULL, RSRC_CONF,
+                  "a name, and an expression that must hold"),
     PROFILE_WORDS("ScepVerify", mod_scep_set_verify,
                   "verifiers that may grant a request, in order"),
     PROFILE_TAKE1("ScepChallengeTTL", mod_scep_set_challenge_ttl,

@@ -11,6 +11,7 @@
 #include "http.h"
 #include "lockout.h"
 #include "metrics.h"
+#include "policy_request.h"
 
 /* Where the outcome table leaves the delay open. */
 #define RETRY_AFTER_DEFAULT 30
@@ -131,6 +132,7 @@ static void note_outcome(request_rec *r, const scep_profile_t *profile,
     if (res->reason != SCEP_REASON_NONE) {
         mod_scep_http_note(r, "scep-reason",
                            scep_result_reason_name(res->reason));
+        mod_scep_http_note(r, "scep-rule", res->rule);
         if (res->http_status == 0) {
             mod_scep_http_note(r, "scep-fail-info",
                                scep_result_fail_info_name(res->fail_info));
@@ -295,7 +297,7 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
     baton_t baton = { profile };
     const scep_enrol_ops_t ops = { &baton, ask_verifiers, settle, submit,
-                                   NULL };
+                                   mod_scep_policy_ops(r, profile, NULL) };
     scep_enrol_answer_t answer = { 0 };
     scep_result_t res = SCEP_RESULT_INIT;
     scep_message_t *message = NULL;

@@ -115,6 +115,7 @@ static scep_profile_t *profile_create(apr_pool_t *p, const char *name,
     profile->enrol.name = name;
     profile->enrol.policy.keys = keys;
     profile->enrol.policy.sans = SCEP_SANS_DEFAULT;
+    profile->enrol.policy.exponent = SCEP_EXPONENT_DEFAULT;
     profile->enrol.validity = apr_time_from_sec(365 * 86400);
     profile->enrol.key_usage = KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT;
     profile->extensions = apr_array_make(p, 2, sizeof(ASN1_OBJECT *));

@@ -94,6 +94,7 @@ static void verify(void *data, const scep_verify_request_t *request,
     result->outcome = judge(data, request, &result->reason, p);
     if (result->outcome != SCEP_VERIFY_GRANTED)
         return;
+    result->renews = request->signer;
     serial = X509_get0_serialNumber(request->signer);
     result->id =
         apr_pstrcat(p, "certificate ",
@@ -125,4 +126,5 @@ const scep_verifier_provider_t mod_scep_verifier_cert = { .verify = verify,
                                                               child_init,
                                                           .explain = verify,
                                                           .maintain = maintain,
-                                                          .by_signer = 1 };
+                                                          .by_signer = 1,
+                                                          .tells_device = 1 };

@@ -69,12 +69,50 @@ static void report(scep_challenge_outcome_t outcome, const char *id,
                          : refusal(outcome);
 }
 
+/*
+ * Which of its devices a request may claim as.  The store has digests alone
+ * and says yes or no, so it is asked about each, and about none first: what
+ * it grants then is bound to no device.  A binding never changes.
+ * @param facts  of the request; its devices become that one
+ * @param device  set to it, or to NULL
+ */
+static scep_challenge_outcome_t find_device(
+    const scep_conf_t *conf, const scep_verify_request_t *request,
+    scep_challenge_facts_t *facts, const char **device, apr_pool_t *p)
+{
+    const apr_array_header_t *devices = facts->devices;
+    char id[SCEP_CHALLENGE_ID_SIZE];
+    scep_challenge_outcome_t outcome;
+
+    *device = NULL;
+    facts->devices = NULL;
+    outcome = conf->store_provider->check(conf->store, request->challenge,
+                                          facts, request->now, id, p);
+    for (int i = 0; outcome == SCEP_CHALLENGE_BOUND_DEVICE && devices &&
+                    i < devices->nelts;
+         i++) {
+        apr_array_header_t *one = apr_array_make(p, 1, sizeof(const char *));
+
+        APR_ARRAY_PUSH(one, const char *) =
+            APR_ARRAY_IDX(devices, i, const char *);
+        facts->devices = one;
+        outcome = conf->store_provider->check(conf->store, request->challenge,
+                                              facts, request->now, id, p);
+        if (outcome == SCEP_CHALLENGE_CLAIMED)
+            *device = APR_ARRAY_IDX(one, 0, const char *);
+    }
+    if (!*device)
+        facts->devices = devices;
+    return outcome;
+}
+
 static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
     const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
+    scep_challenge_facts_t facts = request->facts;
     scep_challenge_claim_t *claim;
-    scep_challenge_outcome_t outcome;
+    scep_challenge_outcome_t outcome = SCEP_CHALLENGE_CLAIMED;
 
     (void)data;
     if (!request->challenge) {
@@ -82,11 +120,15 @@ static void verify(void *data, const scep_verify_request_t *request,
         result->reason = NO_CHALLENGE;
         return;
     }
+    if (request->wants_device)
+        outcome = find_device(conf, request, &facts, &result->device, p);
     claim = apr_pcalloc(p, sizeof(*claim));
-    outcome =
-        conf->store_provider->claim(conf->store, request->challenge,
-                                    &request->facts, request->now,
-                                    LEASE + request->ca_longest, claim, p);
+    if (outcome != SCEP_CHALLENGE_ERROR) {
+        outcome =
+            conf->store_provider->claim(conf->store, request->challenge,
+                                        &facts, request->now,
+                                        LEASE + request->ca_longest, claim, p);
+    }
     result->token = claim;
     report(outcome, claim->id, result, p);
 }
@@ -95,6 +137,7 @@ static void explain(void *data, const scep_verify_request_t *request,
                     scep_verify_result_t *result, apr_pool_t *p)
 {
     const scep_conf_t *conf = mod_scep_conf_get(ap_server_conf);
+    scep_challenge_facts_t facts = request->facts;
     char id[SCEP_CHALLENGE_ID_SIZE] = "";
 
     (void)data;
@@ -103,8 +146,10 @@ static void explain(void *data, const scep_verify_request_t *request,
         result->reason = NO_CHALLENGE;
         return;
     }
-    report(conf->store_provider->check(conf->store, request->challenge,
-                                       &request->facts, request->now, id, p),
+    if (request->wants_device)
+        find_device(conf, request, &facts, &result->device, p);
+    report(conf->store_provider->check(conf->store, request->challenge, &facts,
+                                       request->now, id, p),
            id, result, p);
 }
 
@@ -148,4 +193,5 @@ const scep_verifier_provider_t mod_scep_verifier_otp = { .verify = verify,
                                                          .explain = explain,
                                                          .freeze = freeze,
                                                          .thaw = thaw,
-                                                         .hold = hold };
+                                                         .hold = hold,
+                                                         .tells_device = 1 };

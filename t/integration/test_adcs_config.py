@@ -121,6 +121,8 @@ def check(config, profile="", more="", **change):
     ({"more": "ScepAdcsCAFile none.pem"}, "there is no file"),
     ({"more": "ScepAdcsCAFile pki/text.pem"}, "ScepAdcsCAFile"),
     ({"profile": "ScepVerify ca"}, "does not check challenges itself"),
+    ({"profile": "ScepSubjectForce O=Example"},
+     "cannot change a subject"),
 ])
 def test_mistakes_are_named(config, change, says):
     status, output = check(config, **change)

@@ -144,6 +144,26 @@ WORDS = [
     "ScepKeyTypes ec:P-1", "ScepKeyTypes rsa:100-99999",
     "ScepSubjectAltNames", "ScepSubjectAltNames dns name",
     "ScepSubjectAltNames none dns", "ScepEmptySubject 1",
+    "ScepRSAExponent", "ScepRSAExponent 2", "ScepRSAExponent x",
+    "ScepRSAExponent 99999999999", "ScepKeyReuse", "ScepKeyReuse never",
+    "ScepKeyReuse off", "ScepMaxCertificates", "ScepMaxCertificates 0",
+    "ScepMaxCertificates x", "ScepMaxCertificates 9999999",
+    "ScepMaxCertificates 2",
+    "ScepSubjectForce", 'ScepSubjectForce ""', "ScepSubjectForce CN",
+    "ScepSubjectForce CN=a CN=b", "ScepSubjectForce CN=a,O=b",
+    "ScepSubjectForce C=Switzerland", "ScepSubjectForce CN=%{cn}",
+    "ScepSubjectForce CN=%{device}",
+    "ScepSubjectRequire", "ScepSubjectRequire CN=a",
+    "ScepSubjectRequire nosuch", "ScepSubjectAllow", "ScepSubjectAllow CN",
+    "ScepSubjectAllow CN=a,O=b", "ScepSubjectAllow nosuch=*",
+    "ScepSubjectAltNameRequire", "ScepSubjectAltNameRequire name",
+    "ScepSubjectAltNameRequire upn", "ScepSubjectAltNameAllow",
+    "ScepSubjectAltNameAllow *.example.com", "ScepSubjectAltNameAllow ip:x",
+    "ScepSubjectAltNameAllow upn:*", "ScepExtendedKeyUsageAllow",
+    "ScepExtendedKeyUsageAllow nosuch", "ScepCondition",
+    "ScepCondition x", 'ScepCondition x "1 -eq"', 'ScepCondition "" "true"',
+    'ScepCondition a/b "true"',
+    'ScepCondition x "true"\nScepCondition x "true"',
     "ScepExtensions", "ScepExtensions x", "ScepExtensions 1.2.",
     "ScepExtensions keyUsage", "ScepExtensions 2.5.29.15",
     "ScepExtensions 2.5.29.17", "ScepExtensions 2.5.29.19",
@@ -181,6 +201,7 @@ SERVER_WORDS = [
     "ScepChallengeStore shm:x(99999999999999999999)",
     "ScepChallengeStore shm:a/b(10)", "ScepChallengeStore shm:(10)",
     "ScepChallengeStore shm:x(10)y",
+    "ScepWeakKeys", "ScepWeakKeys nothing", "ScepWeakKeys pki/ra.pem",
     "ScepPassPhraseDialog", "ScepPassPhraseDialog ask",
     "ScepPassPhraseDialog exec:/nothing", "ScepPassPhraseDialog exec:",
     "ScepProfile nosuch",
@@ -196,7 +217,9 @@ MISPLACED = (
         "ScepCA issuing", "ScepRACertificate pki/ra.pem",
         "ScepRAKey pki/ra.key", "ScepGetCACert ca", "ScepDigests sha256",
         "ScepLegacyCrypto on", "ScepValidity 1d", "ScepVerify otp",
-        "ScepChallengeTTL 1h", "ScepCAChain pki/ca.pem",
+        "ScepChallengeTTL 1h", "ScepSubjectAllow CN=*",
+        "ScepRSAExponent 3", 'ScepCondition x "true"',
+        "ScepCAChain pki/ca.pem",
         "ScepOpenSSLKey pki/issuing.key", "ScepOpenSSLDigest sha256")]
     + [("location", word) for word in (
         "ScepCA issuing", "ScepDigests sha256", "ScepStateDir x",
@@ -211,6 +234,7 @@ MISPLACED = (
     + [("profile", word) for word in (
         "ScepCAChain pki/ca.pem", "ScepOpenSSLKey pki/issuing.key",
         "ScepStateDir x", "ScepChallengeStore shm:x(10)",
+        "ScepWeakKeys x",
         "ScepProfile default", "ScepMaxMessageSize 65536",
         "<ScepProfile x>\n</ScepProfile>", "<ScepCA openssl x>\n</ScepCA>")]
     + [("vhost", word) for word in (
@@ -319,6 +343,19 @@ def test_directives_out_of_place(config, place, word):
     text, line = insert(place, word)
     directive = re.match(r"<?(Scep\w+)", word)[1]
     finds(config, text, line, directive, directive)
+
+
+def test_a_verifier_that_cannot_tell_the_device(config):
+    secrets = config.dir / "secrets"
+    secrets.write_text("name $scrypt$ln=14,r=8,p=1$%s$%s\n"
+                       % ("A" * 22, "A" * 43))
+    secrets.chmod(0o600)
+    lines = ("ScepSubjectForce CN=%{device}\nScepChallengeRequire device\n"
+             "ScepStaticSecrets secrets\nScepVerify ")
+    text, line = insert("profile", lines + "otp static")
+    finds(config, text, line, "verifier static", "ScepSubjectForce")
+    status, output = config.check(insert("profile", lines + "otp")[0])
+    assert status == 0, output
 
 
 def test_two_cas_of_one_name(config):
@@ -673,7 +710,8 @@ def test_scep_conf_with_every_line_uncommented_is_parsed(config):
                          ("proxy-ca.pem", "ca.pem")):
         shutil.copy(config.pki / source, config.dir / "scep" / stem)
     key = base64.b64encode(bytes(32)).decode() + "\n"
-    for path, secret in [("scep/static-secrets", "# none yet\n"), *(
+    for path, secret in [("scep/static-secrets", "# none yet\n"),
+                         ("scep/blacklist.RSA-2048", "# none yet\n"), *(
             (path, key) for path in re.findall(r" file:(scep/\S+)", text))]:
         (config.dir / path).write_text(secret)
         (config.dir / path).chmod(0o600)

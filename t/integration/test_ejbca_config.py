@@ -118,6 +118,8 @@ def check(config, profile="", more="", **change):
     ({"auth": "ScepEjbcaClientCertificate pki/text.pem pki/ra.key"},
      "ScepEjbcaClientCertificate"),
     ({"profile": "ScepVerify ca"}, "does not check challenges itself"),
+    ({"profile": "ScepSubjectForce O=Example"},
+     "cannot change a subject"),
 ])
 def test_mistakes_are_named(config, change, says):
     status, output = check(config, **change)

@@ -49,8 +49,9 @@ WITH_USERS = LINES + """
 </Location>
 """
 ORDER = ["messageType", "PKCS#10", "signature", "ScepDigests", "attributes",
-         "ScepKeyTypes", "names", "ScepVerify otp", "ScepEmptySubject",
-         "ScepSubjectAltNames", "ScepExtensions"]
+         "ScepKeyTypes", "names", "ScepVerify otp", "ScepRSAExponent",
+         "ScepWeakKeys", "ScepEmptySubject", "ScepSubjectAltNames",
+         "ScepExtensions"]
 
 
 @pytest.fixture(scope="module", params=["event"])

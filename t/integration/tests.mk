@@ -31,6 +31,7 @@ integration_tests = \
 	%D%/test_ndes.py \
 	%D%/test_ndes_auth.py \
 	%D%/test_pass_phrase.py \
+	%D%/test_policy.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
 	%D%/test_revocation.py \

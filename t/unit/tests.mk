@@ -92,6 +92,22 @@ TESTS += %D%/check_policy
 %C%_check_policy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_policy_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_policy_rules
+TESTS += %D%/check_policy_rules
+%C%_check_policy_rules_SOURCES = %D%/check_policy_rules.c
+%C%_check_policy_rules_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_policy_rules_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_san_match %D%/check_weak_key
+TESTS += %D%/check_san_match %D%/check_weak_key
+%C%_check_san_match_SOURCES = %D%/check_san_match.c
+%C%_check_san_match_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_san_match_LDADD = libunit.la libscepcore.la
+
+%C%_check_weak_key_SOURCES = %D%/check_weak_key.c
+%C%_check_weak_key_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_weak_key_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_cert
 TESTS += %D%/check_cert
 %C%_check_cert_SOURCES = %D%/check_cert.c
