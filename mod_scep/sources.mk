@@ -30,6 +30,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/name.c %D%/core/name.h %D%/core/name_parse.c \
 	%D%/core/name_match.c %D%/core/name_match.h \
 	%D%/core/network.c %D%/core/network.h \
+	%D%/core/next_ca.c %D%/core/next_ca.h \
 	%D%/core/ocsp.c %D%/core/ocsp.h \
 	%D%/core/oid.c %D%/core/oid.h \
 	%D%/core/policy.c %D%/core/policy.h %D%/core/policy_private.h \
@@ -96,6 +97,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/metrics.c %D%/httpd/metrics.h \
 	%D%/httpd/mod_scep.c \
 	%D%/httpd/ndes.c %D%/httpd/ndes.h \
+	%D%/httpd/next_ca.c %D%/httpd/next_ca.h \
 	%D%/httpd/policy_directives.c %D%/httpd/policy_directives.h \
 	%D%/httpd/policy_request.c %D%/httpd/policy_request.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
@@ -106,6 +108,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/revocation_fetch.c \
 	%D%/httpd/revocation_job.h \
 	%D%/httpd/revocation_ocsp.c \
+	%D%/httpd/rollover.c %D%/httpd/rollover.h \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \

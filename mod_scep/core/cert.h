@@ -91,11 +91,12 @@ apr_status_t scep_cert_publish(scep_body_t *body, scep_publish_t form,
  * SCEPStandard, AES, SHA-256 and POSTPKIOperation as RFC 8894 has them,
  * SHA-384 for strongSwan (Q-3).
  * @param renewal  whether renewals are served
+ * @param next_ca  whether GetNextCACert is
  * @param edits  array of const char *: "-WORD" removes, "+WORD" adds, a bare
  *               first word starts from an empty list; may be NULL
  */
 const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
-                                   int renewal,
+                                   int renewal, int next_ca,
                                    const apr_array_header_t *edits,
                                    apr_pool_t *p);
 

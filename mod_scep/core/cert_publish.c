@@ -181,7 +181,7 @@ static void remove_word(apr_array_header_t *words, const char *word)
 /* Every word alone too: old clients do not know what SCEPStandard implies
  * (C-15), and strongSwan looks for SHA-384 (Q-3). */
 static void add_defaults(apr_array_header_t *words, unsigned int digests,
-                         unsigned int ciphers, int renewal)
+                         unsigned int ciphers, int renewal, int next_ca)
 {
     int aes = (ciphers & SCEP_CIPHER_AES128) != 0;
     int sha256 = (digests & SCEP_DIGEST_SHA256) != 0;
@@ -190,6 +190,8 @@ static void add_defaults(apr_array_header_t *words, unsigned int digests,
         add_word(words, "AES");
     if (ciphers & SCEP_CIPHER_DES3)
         add_word(words, "DES3");
+    if (next_ca)
+        add_word(words, "GetNextCACert");
     add_word(words, "POSTPKIOperation");
     if (renewal)
         add_word(words, "Renewal");
@@ -206,7 +208,7 @@ static void add_defaults(apr_array_header_t *words, unsigned int digests,
 }
 
 const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
-                                   int renewal,
+                                   int renewal, int next_ca,
                                    const apr_array_header_t *edits,
                                    apr_pool_t *p)
 {
@@ -214,7 +216,7 @@ const char *scep_cert_capabilities(unsigned int digests, unsigned int ciphers,
     int i, n = edits ? edits->nelts : 0;
 
     if (n == 0 || strchr("+-", *APR_ARRAY_IDX(edits, 0, const char *)))
-        add_defaults(words, digests, ciphers, renewal);
+        add_defaults(words, digests, ciphers, renewal, next_ca);
     for (i = 0; i < n; i++) {
         const char *word = APR_ARRAY_IDX(edits, i, const char *);
 

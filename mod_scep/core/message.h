@@ -63,6 +63,8 @@ typedef struct scep_message_t {
     unsigned int digest;         /**< SCEP_DIGEST_*; 0: none allowed */
     unsigned int cipher;         /**< SCEP_CIPHER_*; 0: none allowed */
     scep_transport_t transport;
+    /** certificate of the RA that the envelope is for; NULL: not known */
+    const X509 *recipient;
     /** the signer's certificate names itself as its issuer.  No more than a
      * hint: its own signature is not looked at, whoever made the request
      * could have made that too */

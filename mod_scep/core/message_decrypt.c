@@ -45,7 +45,8 @@ typedef struct {
     int algorithm;         /* NID */
     scep_der_t parameters; /* with their header; at may be NULL */
     scep_der_t key;
-    EVP_PKEY *ours; /* what opens it */
+    EVP_PKEY *ours;   /* what opens it */
+    const X509 *cert; /* that it is for */
 } recipient_t;
 
 /* EncryptedContentInfo */
@@ -100,6 +101,7 @@ static int read_recipient(scep_der_t *in, const scep_ra_t *ra,
 
         if (is_ours(&rid, pair)) {
             recipient->ours = pair->key;
+            recipient->cert = pair->cert;
             return 1;
         }
     }
@@ -370,5 +372,6 @@ apr_status_t scep_message_decrypt(scep_message_t *message,
         return scep_result_fail(res, p, SCEP_REASON_CHECK,
                                 "the envelope is for none of the RA's "
                                 "certificates");
+    message->recipient = recipient.cert;
     return open_envelope(message, &encrypted, &recipient, alg, res, p);
 }

@@ -10,11 +10,14 @@
 #include <http_core.h>
 
 #include "keys.h"
+#include "next_ca.h"
 #include "policy_directives.h"
 #include "providers.h"
+#include "rollover.h"
 #include "secret.h"
 
 #define DEFAULT_STORE_CAPACITY "100000"
+#define NEXT_CA "GetNextCACert"
 
 /* One line that says where and what; always the value for "refused". */
 static int mistake(server_rec *s, const ap_directive_t *where,
@@ -118,8 +121,21 @@ static int prepare_answers(server_rec *s, scep_profile_t *profile,
     apr_status_t rv = ra ? APR_SUCCESS : APR_ENOMEM;
     const char *caps =
         scep_cert_capabilities(profile->rule.digests, profile->rule.ciphers,
-                               profile->enrol.renewal, profile->capabilities,
-                               pconf);
+                               profile->enrol.renewal,
+                               profile->ca->next != NULL,
+                               profile->capabilities, pconf);
+    const char *err = mod_scep_next_ca_prepare(s, profile, pconf);
+
+    if (err) {
+        return mistake(s, profile->ca->next->where, "<ScepCA> of the name",
+                       profile->ca->name, err);
+    }
+    if (!profile->ca->next && ap_strstr_c(caps, NEXT_CA)) {
+        return mistake(s, profile->where, "<ScepProfile> of the name",
+                       profile->name,
+                       "ScepCapabilities: GetNextCACert needs "
+                       "ScepNextCAChain in the profile's <ScepCA>");
+    }
 
     for (int i = 0; rv == APR_SUCCESS && i < profile->ra_entries->nelts; i++)
         if (!sk_X509_push(
@@ -240,7 +256,18 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
         rv = check_policy(s, conf, profile, pconf);
     if (rv == OK)
         rv = check_ra(s, profile, pconf);
-    return rv == OK ? prepare_answers(s, profile, pconf) : rv;
+    return rv;
+}
+
+/* What needs the other profiles too. */
+static int finish_profile(server_rec *s, const scep_conf_t *conf,
+                          scep_profile_t *profile, apr_pool_t *pconf)
+{
+    const ap_directive_t *where = NULL;
+    const char *err = mod_scep_rollover_check(conf, profile, &where, pconf);
+
+    return err ? mistake(s, where, "ScepRolloverProfile", NULL, err)
+               : prepare_answers(s, profile, pconf);
 }
 
 /* Where profiles are named by the containers around endpoints, httpd's
@@ -356,6 +383,11 @@ int mod_scep_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         rv = check_profile(s, conf,
                            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *),
                            pconf);
+    }
+    for (int i = 0; rv == OK && i < conf->profiles->nelts; i++) {
+        rv = finish_profile(s, conf,
+                            APR_ARRAY_IDX(conf->profiles, i, scep_profile_t *),
+                            pconf);
     }
     if (rv == OK)
         rv = check_mentions(s, conf);

@@ -22,6 +22,7 @@ typedef struct scep_ca_t {
     STACK_OF(X509) *chain; /**< ScepCAChain: issuing CA first; or NULL */
     void *data;            /**< the connector's, from its check */
     scep_gate_t *gate;     /**< NULL: it signs here, or nothing is open yet */
+    struct scep_next_ca_t *next; /**< what follows it; NULL: not known */
 } scep_ca_t;
 
 /** One certificate of the RA, and where its key is. */
@@ -68,6 +69,9 @@ typedef struct scep_profile_t {
     apr_array_header_t *ra_entries; /**< scep_ra_entry_t */
     apr_array_header_t *ra_keys;    /**< const char *, by number */
     scep_ra_t ra;
+    apr_array_header_t *rollover; /**< scep_profile_ref_t; or NULL */
+    scep_ra_t open_ra; /**< ra, and the RAs of rollover: envelopes may be
+                            for any of them */
 
     scep_publish_t publish;
     int publish_reverse;
@@ -90,6 +94,7 @@ typedef struct scep_profile_t {
 
     scep_body_t ca_caps; /**< prepared answers */
     scep_body_t ca_cert;
+    scep_body_t next_ca; /**< no data: GetNextCACert is not served */
 } scep_profile_t;
 
 struct scep_dir_conf_t;

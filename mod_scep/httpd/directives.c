@@ -15,8 +15,10 @@
 #include "ledger.h"
 #include "lockout.h"
 #include "ndes.h"
+#include "next_ca.h"
 #include "policy_directives.h"
 #include "profile_directives.h"
+#include "rollover.h"
 #include "verifier_cert.h"
 #include "verifier_static.h"
 #include "verifier_webhook.h"
@@ -248,6 +250,7 @@ const command_rec mod_scep_commands[] = {
                      "a certification authority: connector and name"),
     AP_INIT_TAKE1("ScepCAChain", set_ca_chain, NULL, RSRC_CONF,
                   "PEM file: the issuing CA's certificate, then upward"),
+    SCEP_NEXT_CA_DIRECTIVES,
     AP_INIT_RAW_ARGS("<ScepProfile", mod_scep_section_profile, NULL, RSRC_CONF,
                      "a kind of enrolment: its name"),
     PROFILE_TAKE1("ScepCA", mod_scep_set_ca, "name of the <ScepCA>"),
@@ -255,6 +258,9 @@ const command_rec mod_scep_commands[] = {
                   "PEM file: a certificate of the gateway itself"),
     PROFILE_TAKE1("ScepRAKey", mod_scep_set_ra_key,
                   "its private key: PEM file or OSSL_STORE URI"),
+    AP_INIT_ITERATE("ScepRolloverProfile", mod_scep_set_rollover, NULL,
+                    RSRC_CONF,
+                    "profiles whose RA's envelopes are served here too"),
     AP_INIT_TAKE12("ScepGetCACert", mod_scep_set_get_ca_cert, NULL, RSRC_CONF,
                    "what is published: ca, ca-chain, ra+ca, ra+ca+root; "
                    "optionally reverse"),

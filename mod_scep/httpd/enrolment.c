@@ -12,6 +12,7 @@
 #include "lockout.h"
 #include "metrics.h"
 #include "policy_request.h"
+#include "rollover.h"
 
 /* Where the outcome table leaves the delay open. */
 #define RETRY_AFTER_DEFAULT 30
@@ -303,9 +304,14 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
     scep_message_t *message = NULL;
     apr_time_t now = apr_time_now();
 
-    if (scep_message_parse(&message, der, len, &profile->rule, &profile->ra,
-                           conf->alg, conf->oid, now, &res,
+    if (scep_message_parse(&message, der, len, &profile->rule,
+                           &profile->open_ra, conf->alg, conf->oid, now, &res,
                            r->pool) == APR_SUCCESS) {
+        const scep_profile_t *meant = mod_scep_rollover_find(profile, message);
+
+        /* as if it had come to that profile's own endpoint */
+        if (meant != profile)
+            return mod_scep_enrolment_answer(r, meant, der, len);
         scep_enrol_run(message, &profile->enrol, &ops, conf->alg,
                        r->useragent_ip, now, &answer, &res, r->pool);
     }

@@ -98,6 +98,10 @@ static int answer_get(request_rec *r, const scep_profile_t *profile,
     case SCEP_OP_GET_CA_CERT_CHAIN:
         return mod_scep_http_send(r, CHAIN_TYPE, body->data, body->len);
     case SCEP_OP_GET_NEXT_CA_CERT:
+        body = &profile->next_ca;
+        if (body->data)
+            return mod_scep_http_send(r, body->content_type, body->data,
+                                      body->len);
         return refuse_query(r, profile, HTTP_NOT_FOUND,
                             "There is no next CA certificate.", NULL);
     case SCEP_OP_PKI_OPERATION:

@@ -35,6 +35,7 @@ integration_tests = \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
 	%D%/test_revocation.py \
+	%D%/test_rollover.py \
 	%D%/test_sandbox.py \
 	%D%/test_scepctl.py \
 	%D%/test_static.py \

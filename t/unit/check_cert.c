@@ -542,7 +542,7 @@ static const char *caps(unsigned int digests, unsigned int ciphers,
     for (word = apr_strtok(copy, " ", &state); word;
          word = apr_strtok(NULL, " ", &state))
         *(const char **)apr_array_push(words) = word;
-    return scep_cert_capabilities(digests, ciphers, 0,
+    return scep_cert_capabilities(digests, ciphers, 0, 0,
                                   words->nelts ? words : NULL, pool);
 }
 
@@ -555,6 +555,21 @@ START_TEST(q03_getcacaps_lists_what_works)
                           SCEP_CIPHERS_DEFAULT | SCEP_CIPHERS_LEGACY, ""),
                      "AES\nDES3\nPOSTPKIOperation\nSCEPStandard\nSHA-1\n"
                      "SHA-256\nSHA-384\nSHA-512\n");
+}
+END_TEST
+
+START_TEST(r20_getnextcacert_only_where_it_is_served)
+{
+    static const char *const word = "GetNextCACert\n";
+
+    ck_assert_ptr_nonnull(
+        strstr(scep_cert_capabilities(SCEP_DIGESTS_DEFAULT,
+                                      SCEP_CIPHERS_DEFAULT, 0, 1, NULL, pool),
+               word));
+    ck_assert_ptr_null(
+        strstr(scep_cert_capabilities(SCEP_DIGESTS_DEFAULT,
+                                      SCEP_CIPHERS_DEFAULT, 1, 0, NULL, pool),
+               word));
 }
 END_TEST
 
@@ -603,6 +618,7 @@ int main(void)
     tcase_add_test(tcase, c20_nothing_is_no_degenerate_pkcs7);
     tcase_add_test(tcase, c18_c19_forms_of_getcacert);
     tcase_add_test(tcase, q03_getcacaps_lists_what_works);
+    tcase_add_test(tcase, r20_getnextcacert_only_where_it_is_served);
     tcase_add_test(tcase, r12_scepstandard_only_with_aes_and_sha256);
     tcase_add_test(tcase, c16_the_list_can_be_edited);
     suite_add_tcase(suite, tcase);

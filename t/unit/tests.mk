@@ -68,6 +68,12 @@ TESTS += %D%/check_name
 %C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_name_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_next_ca
+TESTS += %D%/check_next_ca
+%C%_check_next_ca_SOURCES = %D%/check_next_ca.c
+%C%_check_next_ca_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_next_ca_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_name_match
 TESTS += %D%/check_name_match
 %C%_check_name_match_SOURCES = %D%/check_name_match.c
