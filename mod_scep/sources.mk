@@ -55,9 +55,10 @@ libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
-	%D%/httpd/admin_challenges.c %D%/httpd/admin_explain.c \
+	%D%/httpd/admin_challenges.c %D%/httpd/admin_events.c \
+	%D%/httpd/admin_explain.c \
 	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
-	%D%/httpd/audit.h \
+	%D%/httpd/audit.c %D%/httpd/audit.h \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
 	%D%/httpd/challenge_dbd.c %D%/httpd/challenge_dbd.h \
 	%D%/httpd/challenge_dbd_open.c \
@@ -76,6 +77,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/database_queue.c %D%/httpd/database_session.c \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
+	%D%/httpd/event_json.c %D%/httpd/event_json.h \
 	%D%/httpd/gate.c %D%/httpd/gate.h \
 	%D%/httpd/handler.c %D%/httpd/handler.h \
 	%D%/httpd/http.c %D%/httpd/http.h \
@@ -86,6 +88,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/jamf_proto.c %D%/httpd/jamf_proto.h \
 	%D%/httpd/json.c %D%/httpd/json.h \
 	%D%/httpd/keys.c %D%/httpd/keys.h \
+	%D%/httpd/loaded.c %D%/httpd/loaded.h \
 	%D%/httpd/lockout.c %D%/httpd/lockout.h \
 	%D%/httpd/ledger.h \
 	%D%/httpd/ledger_certificates.c %D%/httpd/ledger_enrolments.c \
@@ -110,6 +113,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/revocation_ocsp.c \
 	%D%/httpd/rollover.c %D%/httpd/rollover.h \
 	%D%/httpd/secret.c %D%/httpd/secret.h \
+	%D%/httpd/seal_job.c %D%/httpd/seal_job.h \
 	%D%/httpd/section.c \
 	%D%/httpd/state_file.c %D%/httpd/state_file.h \
 	%D%/httpd/sql_text.c %D%/httpd/sql_text.h \
@@ -137,9 +141,13 @@ include_HEADERS = %D%/mod_scep.h
 
 bin_PROGRAMS = scepctl
 scepctl_SOURCES = \
+	%D%/scepctl/audit.c \
+	%D%/scepctl/audit_row.c %D%/scepctl/audit_row.h \
+	%D%/scepctl/audit_verify.c \
 	%D%/scepctl/challenge.c \
 	%D%/scepctl/connection.c %D%/scepctl/connection.h \
 	%D%/scepctl/explain.c \
+	%D%/scepctl/listing.c %D%/scepctl/listing.h \
 	%D%/scepctl/options.c %D%/scepctl/options.h \
 	%D%/scepctl/output.c %D%/scepctl/output.h \
 	%D%/scepctl/scepctl.c %D%/scepctl/scepctl.h \

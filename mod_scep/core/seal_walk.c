@@ -4,6 +4,7 @@
 #include "seal_walk.h"
 
 #include <apr_strings.h>
+#include <openssl/err.h>
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -216,6 +217,7 @@ static void check_signature(scep_seal_walk_t *walk, const scep_seal_t *seal)
     EVP_PKEY *key = certificate ? X509_get0_pubkey(certificate) : NULL;
     const char *why;
 
+    ERR_clear_error();
     if (!key) {
         report(walk, seal->number, 0, "changed",
                "seal %" APR_INT64_T_FMT " has no certificate that can be read",

@@ -71,9 +71,14 @@ int mod_scep_admin_handler(request_rec *r)
         return mod_scep_admin_challenges(r, resource + 11);
     if (resource && !strcmp(resource, "explain"))
         return mod_scep_admin_explain(r);
+    if (resource && !strcmp(resource, "events"))
+        return mod_scep_admin_events(r);
+    if (resource && !strcmp(resource, "seals"))
+        return mod_scep_admin_seals(r);
     if (resource && !strcmp(resource, "metrics"))
         return mod_scep_metrics_answer(r);
     return mod_scep_json_problem(r, HTTP_NOT_FOUND,
                                  "There is no such resource; there are "
-                                 "challenges, explain and metrics.");
+                                 "challenges, events, explain, metrics and "
+                                 "seals.");
 }

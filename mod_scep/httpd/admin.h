@@ -19,6 +19,12 @@ int mod_scep_admin_issue(request_rec *r);
 /** Serves GET challenges. */
 int mod_scep_admin_list(request_rec *r);
 
+/** Serves GET events. */
+int mod_scep_admin_events(request_rec *r);
+
+/** Serves GET seals. */
+int mod_scep_admin_seals(request_rec *r);
+
 /** Serves POST explain. */
 int mod_scep_admin_explain(request_rec *r);
 

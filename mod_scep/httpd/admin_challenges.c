@@ -7,6 +7,7 @@
 #include <http_core.h>
 #include <http_protocol.h>
 
+#include "audit.h"
 #include "callers.h"
 #include "challenge_order.h"
 
@@ -67,8 +68,35 @@ static int find(request_rec *r, const char *id, scep_challenge_info_t *info,
     return 0;
 }
 
-static int withdraw(request_rec *r, const char *id)
+static int unrecorded(request_rec *r, apr_status_t rv, const char *id,
+                      const char *what)
 {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                  SCEPLOGNO(0536) "the ledger does not take the event of "
+                                  "challenge %s, which %s",
+                  id, what);
+    return mod_scep_json_problem(r, HTTP_SERVICE_UNAVAILABLE,
+                                 "The ledger does not work now; challenge %s "
+                                 "%s.",
+                                 id, what);
+}
+
+static apr_status_t record(request_rec *r, scep_event_type_t type,
+                           const scep_challenge_info_t *info,
+                           const char *detail)
+{
+    scep_event_t event;
+
+    mod_scep_audit_begin(&event, type, r);
+    event.profile = info->profile;
+    event.challenge = info->id;
+    event.detail = detail;
+    return mod_scep_audit_write_one(r->server, &event, r->pool);
+}
+
+static int withdraw(request_rec *r, const scep_challenge_info_t *info)
+{
+    const char *id = info->id;
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
     apr_status_t rv = conf->store_provider->revoke(conf->store, id,
                                                    r->request_time, r->pool);
@@ -86,6 +114,10 @@ static int withdraw(request_rec *r, const char *id)
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   SCEPLOGNO(0125) "challenge %s revoked by %s", id,
                   ap_escape_logitem(r->pool, mod_scep_admin_actor(r)));
+    /* On record or not: it takes rights away and gives none. */
+    rv = record(r, SCEP_EVENT_CHALLENGE_REVOKED, info, NULL);
+    if (rv != APR_SUCCESS)
+        return unrecorded(r, rv, id, "is revoked all the same");
     r->status = HTTP_NO_CONTENT;
     return OK;
 }
@@ -120,24 +152,35 @@ static const char *read_extension(request_rec *r, const json_t *body,
     return err;
 }
 
+static int not_later(request_rec *r, const scep_challenge_info_t *info)
+{
+    return mod_scep_json_problem(r, HTTP_CONFLICT,
+                                 "Challenge %s expires at %s, which is not "
+                                 "earlier.",
+                                 info->id,
+                                 mod_scep_json_time(info->expires, r->pool));
+}
+
 static int extend_to(request_rec *r, scep_challenge_info_t *info,
                      apr_time_t expires)
 {
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
-    apr_status_t rv =
-        conf->store_provider->extend(conf->store, info->id, expires,
-                                     r->request_time, r->pool);
+    apr_status_t rv;
 
+    if (apr_time_sec(expires) <= apr_time_sec(info->expires))
+        return not_later(r, info);
+    /* On record first: an extension cannot be taken back. */
+    rv = record(r, SCEP_EVENT_CHALLENGE_EXTENDED, info,
+                apr_pstrcat(r->pool, "expires ",
+                            mod_scep_json_time(expires, r->pool), NULL));
+    if (rv != APR_SUCCESS)
+        return unrecorded(r, rv, info->id, "is not extended");
+    rv = conf->store_provider->extend(conf->store, info->id, expires,
+                                      r->request_time, r->pool);
     if (APR_STATUS_IS_NOTFOUND(rv))
         return not_live(r, HTTP_CONFLICT, info->id);
-    if (APR_STATUS_IS_EINVAL(rv)) {
-        return mod_scep_json_problem(r, HTTP_CONFLICT,
-                                     "Challenge %s expires at %s, which is "
-                                     "not earlier.",
-                                     info->id,
-                                     mod_scep_json_time(info->expires,
-                                                        r->pool));
-    }
+    if (APR_STATUS_IS_EINVAL(rv))
+        return not_later(r, info);
     if (rv != APR_SUCCESS)
         return mod_scep_admin_down(r, rv);
     info->expires = expires;
@@ -189,7 +232,7 @@ static int serve_one(request_rec *r, const char *id)
     case M_PATCH:
         return extend(r, &info);
     case M_DELETE:
-        return withdraw(r, id);
+        return withdraw(r, &info);
     default:
         return mod_scep_json_send(r, HTTP_OK,
                                   mod_scep_admin_row(&info, r->pool));

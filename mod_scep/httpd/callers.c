@@ -132,6 +132,20 @@ int mod_scep_callers_sees(const request_rec *r, const char *self,
     return allows == NULL;
 }
 
+int mod_scep_callers_sees_all(const request_rec *r)
+{
+    const apr_array_header_t *allows = conf_of(r)->allows;
+
+    for (int i = 0; allows && i < allows->nelts; i++) {
+        const allow_t *allow = &APR_ARRAY_IDX(allows, i, allow_t);
+
+        if (is_for(allow->caller, r) && allow->profiles->nelts == 0 &&
+            allow->subjects->nelts == 0)
+            return 1;
+    }
+    return allows == NULL;
+}
+
 int mod_scep_callers_quota(request_rec *r, apr_uint64_t *quota)
 {
     const apr_array_header_t *quotas = conf_of(r)->quotas;

@@ -34,6 +34,9 @@ const char *mod_scep_callers_refuse(request_rec *r,
 int mod_scep_callers_sees(const request_rec *r, const char *self,
                           const scep_challenge_info_t *info);
 
+/** Whether a caller may have every challenge, and so see everything. */
+int mod_scep_callers_sees_all(const request_rec *r);
+
 /**
  * The most live challenges that a caller may have.
  * @return zero: as many as it likes

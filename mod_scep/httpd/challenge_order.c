@@ -10,6 +10,7 @@
 #include <openssl/rand.h>
 
 #include "admin.h"
+#include "audit.h"
 #include "callers.h"
 #include "core/network.h"
 #include "core/utf8.h"
@@ -311,6 +312,59 @@ static scep_order_outcome_t store(scep_order_t *order, scep_issued_t *issued,
                              : down(order, rv, detail);
 }
 
+/* What the trail says of a challenge: the door, and what it is bound to. */
+static const char *describe(const scep_order_t *order)
+{
+    apr_pool_t *p = order->r->pool;
+    const char *text =
+        apr_pstrcat(p, order->r->handler + strlen("scep-"), ", expires ",
+                    mod_scep_json_time(order->spec.expires, p), NULL);
+
+    if (order->subject)
+        text = apr_pstrcat(p, text, ", subject ", order->subject_text, NULL);
+    if (order->spec.sans)
+        text = apr_pstrcat(p, text, ", sans", NULL);
+    if (order->spec.device)
+        text = apr_pstrcat(p, text, ", device", NULL);
+    if (order->spec.network)
+        text = apr_pstrcat(p, text, ", network", NULL);
+    if (order->spec.reusable)
+        text = apr_pstrcat(p, text, ", reusable", NULL);
+    if (order->spec.uses > 1)
+        text = apr_psprintf(p, "%s, %u uses", text, order->spec.uses);
+    return order->spec.note
+               ? apr_pstrcat(p, text, ", note: ", order->spec.note, NULL)
+               : text;
+}
+
+/* A challenge that is not on record is given to nobody. */
+static scep_order_outcome_t record(const scep_order_t *order, const char *id,
+                                   const char **detail)
+{
+    request_rec *r = order->r;
+    const scep_conf_t *conf = mod_scep_conf_get(r->server);
+    scep_event_t event;
+    apr_status_t rv, gone;
+
+    mod_scep_audit_begin(&event, SCEP_EVENT_CHALLENGE_ISSUED, r);
+    event.profile = order->spec.profile;
+    event.challenge = id;
+    event.detail = describe(order);
+    rv = mod_scep_audit_write_one(r->server, &event, r->pool);
+    if (rv == APR_SUCCESS)
+        return SCEP_ORDER_DONE;
+    gone = conf->store_provider->revoke(conf->store, id, r->request_time,
+                                        r->pool);
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                  SCEPLOGNO(0535) "the ledger does not take the event of "
+                                  "challenge %s: it %s, and nobody has got it",
+                  id,
+                  gone == APR_SUCCESS ? "is revoked"
+                                      : "cannot be revoked either");
+    *detail = "The ledger does not work now; see the server's error log.";
+    return SCEP_ORDER_DOWN;
+}
+
 scep_order_outcome_t mod_scep_order_issue(scep_order_t *order,
                                           unsigned int octets,
                                           scep_issued_t *issued,
@@ -335,6 +389,8 @@ scep_order_outcome_t mod_scep_order_issue(scep_order_t *order,
         order->spec.created +
         (order->ttl ? order->ttl : order->profile->challenge_ttl);
     outcome = store(order, issued, detail);
+    if (outcome == SCEP_ORDER_DONE && mod_scep_audit_wanted(r->server))
+        outcome = record(order, issued->id, detail);
     if (outcome != SCEP_ORDER_DONE) {
         OPENSSL_cleanse(secret, 2 * octets);
         return outcome;

@@ -48,6 +48,7 @@ void *mod_scep_conf_create_server(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->state_dir = "scep";
+    conf->audit_seal = apr_time_from_sec(10);
     conf->cas = apr_array_make(p, 2, sizeof(scep_ca_t *));
     conf->profiles = apr_array_make(p, 4, sizeof(scep_profile_t *));
     conf->refs = apr_array_make(p, 4, sizeof(scep_profile_ref_t *));

@@ -142,6 +142,7 @@ typedef struct scep_conf_t {
     void *store;
     struct scep_ledger_t *ledger;     /**< NULL: there is none */
     struct scep_audit_t *audit;       /**< ScepAuditLog; NULL: there is none */
+    apr_interval_time_t audit_seal;   /**< ScepAuditSeal; 0: off */
     apr_array_header_t *cas;          /**< scep_ca_t * */
     apr_array_header_t *profiles;     /**< scep_profile_t * */
     apr_array_header_t *refs;         /**< scep_profile_ref_t * */

@@ -8,6 +8,7 @@
 #include <ap_provider.h>
 #include <http_core.h>
 
+#include "audit.h"
 #include "callers.h"
 #include "intune_directives.h"
 #include "jamf.h"
@@ -241,6 +242,7 @@ const command_rec mod_scep_commands[] = {
                   "where challenges live: PROVIDER:NAME(ARGUMENTS)"),
     AP_INIT_TAKE1("ScepLedger", set_ledger, NULL, RSRC_CONF,
                   "where enrolments are kept: off or dbd:PREFIX"),
+    SCEP_AUDIT_DIRECTIVES,
     AP_INIT_TAKE1("ScepPassPhraseDialog", set_pass_phrase_dialog, NULL,
                   RSRC_CONF, "how to get pass phrases: builtin or exec:FILE"),
     AP_INIT_RAW_ARGS("ScepWeakKeys", mod_scep_set_weak_keys, NULL, RSRC_CONF,

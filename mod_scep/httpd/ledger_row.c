@@ -246,19 +246,22 @@ apr_int64_t mod_scep_ledger_certificate_row(scep_certificate_t *certificate,
 int mod_scep_ledger_event_args(const char *args[], const scep_event_t *event,
                                apr_pool_t *p)
 {
+    scep_event_t clean;
     int i = 0;
 
+    /* what is sealed must be what is shown */
+    scep_event_clean(&clean, event, APR_SIZE_MAX, p);
     NUMBER(event->time);
     NUMBER(event->type);
-    TEXT(event->profile);
-    TEXT(event->actor);
-    TEXT(event->address);
-    TEXT(event->challenge);
-    TEXT(event->enrolment);
-    TEXT(event->ca);
-    TEXT(event->ca_request);
-    TEXT(event->serial);
-    TEXT(event->detail);
+    TEXT(clean.profile);
+    TEXT(clean.actor);
+    TEXT(clean.address);
+    TEXT(clean.challenge);
+    TEXT(clean.enrolment);
+    TEXT(clean.ca);
+    TEXT(clean.ca_request);
+    TEXT(clean.serial);
+    TEXT(clean.detail);
     args[i] = NULL;
     return i;
 }

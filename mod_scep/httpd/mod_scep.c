@@ -8,6 +8,7 @@
 #include <http_request.h>
 
 #include "../../ca-connectors/http/http_client.h"
+#include "audit.h"
 #include "conf.h"
 #include "counters.h"
 #include "database.h"
@@ -87,6 +88,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     rv = conf->store_provider->open(conf->store, state_dir, s, pconf);
     if (rv == APR_SUCCESS && conf->ledger)
         rv = mod_scep_ledger_open(conf->ledger, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_audit_open(s, pconf);
     if (rv == APR_SUCCESS)
         rv = mod_scep_counters_open(state_dir, s, pconf);
     if (rv == APR_SUCCESS)

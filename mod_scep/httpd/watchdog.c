@@ -8,11 +8,13 @@
 
 #include "conf.h"
 #include "counters.h"
+#include "seal_job.h"
 
 /* Each has a thread of its own: services that verifiers talk to may be slow,
  * and what is to be durable must not wait for them. */
 #define STORE_WATCHDOG "_mod_scep_"
 #define VERIFIER_WATCHDOG "_mod_scep_verifiers_"
+#define SEAL_WATCHDOG "_mod_scep_seals_"
 
 static apr_status_t maintain_verifiers(int state, void *sv, apr_pool_t *p)
 {
@@ -59,28 +61,36 @@ static apr_status_t maintain_store(int state, void *sv, apr_pool_t *p)
 
 apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
 {
-    static const struct {
+    struct {
         const char *name;
         ap_watchdog_callback_fn_t *run;
-    } tasks[] = { { STORE_WATCHDOG, maintain_store },
-                  { VERIFIER_WATCHDOG, maintain_verifiers } };
+        void *baton; /**< NULL: there is nothing to do */
+    } tasks[] = { { STORE_WATCHDOG, maintain_store, s },
+                  { VERIFIER_WATCHDOG, maintain_verifiers, s },
+                  { SEAL_WATCHDOG, mod_scep_seal_job_run, NULL } };
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    scep_seal_job_t *seal_job;
     ap_watchdog_t *watchdog;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = mod_scep_seal_job_open(&seal_job, s, pconf);
 
     if (!get || !add) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s,
                      SCEPLOGNO(0031) "mod_watchdog is needed: load it");
         return APR_ENOTIMPL;
     }
+    tasks[2].baton = seal_job;
     for (size_t i = 0; rv == APR_SUCCESS && i < sizeof(tasks) / sizeof(*tasks);
          i++) {
+        if (!tasks[i].baton)
+            continue;
         rv = get(&watchdog, tasks[i].name, 0, 1, pconf);
-        if (rv == APR_SUCCESS)
-            rv = add(watchdog, apr_time_from_sec(1), s, tasks[i].run);
+        if (rv == APR_SUCCESS) {
+            rv = add(watchdog, apr_time_from_sec(1), tasks[i].baton,
+                     tasks[i].run);
+        }
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, rv, s,

@@ -10,10 +10,8 @@
 #include <string.h>
 
 #include "connection.h"
+#include "listing.h"
 #include "output.h"
-
-/* Rows that one call asks for. */
-#define PAGE 1000
 
 const ctl_option_t ctl_challenge_new_options[] = {
     { "profile", "NAME", "which it is for, where there are several", NULL, 0 },
@@ -156,143 +154,37 @@ ctl_status_t ctl_challenge_new(ctl_t *ctl)
 /* ------------------------------------------------------------------ */
 /* list                                                                 */
 
-typedef struct listing_t {
-    const ctl_t *ctl;
-    apr_int64_t left; /**< rows that may still come; -1: any number */
-    apr_int64_t rows; /**< that were printed */
-    int begun;
-    char after[64]; /**< id of the last one, or "" */
-} listing_t;
-
-static const char *query_of(const listing_t *listing, apr_pool_t *p)
-{
-    static const char *const filters[] = { "state", "profile", "requester" };
-    apr_int64_t limit =
-        listing->left >= 0 && listing->left < PAGE ? listing->left : PAGE;
-    const char *query =
-        apr_psprintf(p, "challenges?limit=%" APR_INT64_T_FMT, limit);
-
-    for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
-        const char *value = ctl_option(listing->ctl, filters[i]);
-
-        if (value)
-            query = apr_pstrcat(p, query, "&", filters[i], "=",
-                                apr_pescape_urlencoded(p, value), NULL);
-    }
-    return *listing->after
-               ? apr_pstrcat(p, query, "&after=",
-                             apr_pescape_urlencoded(p, listing->after), NULL)
-               : query;
-}
-
-static const char *text_of(const json_t *row, const char *member,
-                           apr_pool_t *p)
-{
-    const json_t *value = json_object_get(row, member);
-
-    return value ? ctl_output_text(value, p) : "-";
-}
-
-static void print_row(const char *id, const char *state, const char *profile,
-                      const char *expires, const char *requester,
-                      const char *note)
+static void print_line(const char *id, const char *state, const char *profile,
+                       const char *expires, const char *requester,
+                       const char *note)
 {
     printf("%-16s  %-7s  %-16s  %-20s  %-16s  %s\n", id, state, profile,
            expires, requester, note);
 }
 
-static void print_rows(listing_t *listing, const json_t *rows, apr_pool_t *p)
+static void print_head(void)
 {
-    int json = ctl_option(listing->ctl, "json") != NULL;
-    json_t *row;
-    size_t i;
-
-    if (!listing->begun) {
-        if (json)
-            printf("[");
-        else
-            print_row("ID", "STATE", "PROFILE", "EXPIRES", "REQUESTER",
-                      "NOTE");
-        listing->begun = 1;
-    }
-    json_array_foreach(rows, i, row)
-    {
-        if (listing->left == 0)
-            return;
-        if (listing->left > 0)
-            listing->left--;
-        if (json) {
-            printf("%s", listing->rows ? ",\n" : "");
-            ctl_output_json(row, JSON_COMPACT);
-        } else {
-            print_row(text_of(row, "id", p), text_of(row, "state", p),
-                      text_of(row, "profile", p), text_of(row, "expires", p),
-                      text_of(row, "requester", p), text_of(row, "note", p));
-        }
-        listing->rows++;
-    }
+    print_line("ID", "STATE", "PROFILE", "EXPIRES", "REQUESTER", "NOTE");
 }
 
-/* A page; sets *more to whether there is another one behind it. */
-static ctl_status_t list_page(listing_t *listing, ctl_connection_t *connection,
-                              int *more, apr_pool_t *p)
+static void print_row(const json_t *row, apr_pool_t *p)
 {
-    json_t *answer = NULL;
-    const char *next;
-    ctl_status_t status =
-        ctl_connection_call(connection, "GET", query_of(listing, p), NULL,
-                            &answer);
-
-    *more = 0;
-    if (status == CTL_DONE &&
-        !json_is_array(json_object_get(answer, "challenges"))) {
-        ctl_complain(listing->ctl, "the answer has no challenges in it");
-        status = CTL_REFUSED;
-    }
-    if (status == CTL_DONE) {
-        print_rows(listing, json_object_get(answer, "challenges"), p);
-        next = json_string_value(json_object_get(answer, "next"));
-        *more = next && listing->left != 0;
-        apr_cpystrn(listing->after, next ? next : "", sizeof(listing->after));
-    }
-    json_decref(answer);
-    return status;
-}
-
-static ctl_status_t list_all(listing_t *listing, ctl_connection_t *connection)
-{
-    ctl_status_t status;
-    apr_pool_t *p;
-    int more;
-
-    apr_pool_create(&p, listing->ctl->p);
-    do {
-        apr_pool_clear(p);
-        status = list_page(listing, connection, &more, p);
-    } while (status == CTL_DONE && more);
-    /* half a list must not look like a whole one */
-    if (status == CTL_DONE && ctl_option(listing->ctl, "json"))
-        printf("]\n");
-    return status;
+    print_line(ctl_listing_text(row, "id", p),
+               ctl_listing_text(row, "state", p),
+               ctl_listing_text(row, "profile", p),
+               ctl_listing_text(row, "expires", p),
+               ctl_listing_text(row, "requester", p),
+               ctl_listing_text(row, "note", p));
 }
 
 ctl_status_t ctl_challenge_list(ctl_t *ctl)
 {
-    listing_t listing = { .ctl = ctl, .left = -1 };
-    const char *limit = ctl_option(ctl, "limit");
-    ctl_connection_t *connection;
-    ctl_status_t status;
-    char *end;
+    static const char *const filters[] = { "state", "profile", "requester",
+                                           NULL };
+    static const ctl_listing_t listing = { "challenges", filters, print_head,
+                                           print_row };
 
-    if (limit) {
-        listing.left = apr_strtoi64(limit, &end, 10);
-        if (*end || listing.left < 1) {
-            ctl_complain(ctl, "--limit is a number above 0");
-            return CTL_USAGE;
-        }
-    }
-    status = ctl_connection_open(&connection, ctl);
-    return status == CTL_DONE ? list_all(&listing, connection) : status;
+    return ctl_listing_run(ctl, &listing);
 }
 
 /* ------------------------------------------------------------------ */

@@ -63,11 +63,15 @@ void ctl_complain(const ctl_t *ctl, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Commands, by the file that has them. */
+extern const ctl_option_t ctl_audit_list_options[];
+extern const ctl_option_t ctl_audit_verify_options[];
 extern const ctl_option_t ctl_challenge_new_options[];
 extern const ctl_option_t ctl_challenge_list_options[];
 extern const ctl_option_t ctl_challenge_extend_options[];
 extern const ctl_option_t ctl_explain_options[];
 extern const ctl_option_t ctl_static_hash_options[];
+ctl_status_t ctl_audit_list(ctl_t *ctl);
+ctl_status_t ctl_audit_verify(ctl_t *ctl);
 ctl_status_t ctl_challenge_new(ctl_t *ctl);
 ctl_status_t ctl_challenge_list(ctl_t *ctl);
 ctl_status_t ctl_challenge_show(ctl_t *ctl);

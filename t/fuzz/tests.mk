@@ -3,10 +3,12 @@
 
 check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
-	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces
+	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces \
+	%D%/replay_seal
 TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
-	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces
+	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces \
+	%D%/replay_seal
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
@@ -24,6 +26,8 @@ TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 %C%_replay_ces_LDADD = libscepadcs.la
 %C%_replay_certsrv_SOURCES = %D%/fuzz_certsrv.c %D%/replay.c %D%/fuzz.h
 %C%_replay_certsrv_LDADD = libscepadcs.la
+%C%_replay_seal_SOURCES = %D%/fuzz_seal.c %D%/replay.c %D%/fuzz.h
+%C%_replay_seal_LDADD = libscepcore.la
 %C%_replay_static_SOURCES = %D%/fuzz_static.c %D%/replay.c %D%/fuzz.h
 %C%_replay_static_LDADD = libscepcore.la
 %C%_replay_webhook_SOURCES = %D%/fuzz_webhook.c %D%/replay.c %D%/fuzz.h \
@@ -40,7 +44,7 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
 FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
 	%D%/fuzz_static %D%/fuzz_webhook %D%/fuzz_ejbca \
-	%D%/fuzz_certsrv %D%/fuzz_ces
+	%D%/fuzz_certsrv %D%/fuzz_ces %D%/fuzz_seal
 
 EXTRA_LTLIBRARIES = %D%/libscepfuzz.la
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
@@ -81,6 +85,10 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_certsrv_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_certsrv_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_certsrv_LDADD = $(OPENSSL_LIBS) $(APR_LIBS)
+%C%_fuzz_seal_SOURCES = %D%/fuzz_seal.c %D%/fuzz.h
+%C%_fuzz_seal_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_seal_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_seal_LDADD = %D%/libscepfuzz.la
 %C%_fuzz_static_SOURCES = %D%/fuzz_static.c %D%/fuzz.h
 %C%_fuzz_static_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_static_LDFLAGS = $(FUZZ_LINK)

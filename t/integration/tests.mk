@@ -7,6 +7,8 @@ integration_tests = \
 	%D%/test_admin.py \
 	%D%/test_admin_access.py \
 	%D%/test_admin_list.py \
+	%D%/test_audit.py \
+	%D%/test_audit_verify.py \
 	%D%/test_bad_input.py \
 	%D%/test_callers.py \
 	%D%/test_challenge.py \
@@ -56,7 +58,8 @@ EXTRA_DIST += $(integration_tests) \
 	%D%/other_ca.py \
 	%D%/outages.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
-	%D%/renewals.py %D%/scepclient.py %D%/softhsm.py %D%/stores.py
+	%D%/renewals.py %D%/scepclient.py %D%/scepctl.py %D%/softhsm.py \
+	%D%/stores.py %D%/trails.py
 if HTTPD_TESTS
 TESTS += $(integration_tests)
 endif

@@ -272,3 +272,10 @@ TESTS += %D%/check_event %D%/check_seal %D%/check_seal_walk
 	%D%/seal_fixture.c %D%/seal_fixture.h
 %C%_check_seal_walk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_seal_walk_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_event_json
+TESTS += %D%/check_event_json
+%C%_check_event_json_SOURCES = %D%/check_event_json.c \
+	mod_scep/httpd/event_json.c
+%C%_check_event_json_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS)
+%C%_check_event_json_LDADD = libunit.la libscepcore.la $(JANSSON_LIBS)
