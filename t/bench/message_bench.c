@@ -1,9 +1,10 @@
-/* message_bench.c - what the message layer costs beside its RSA operations
+/* message_bench.c - what messages and policy cost beside RSA operations
  * SPDX-License-Identifier: Apache-2.0
  *
  * One thread, one request over and over: reading it and building its
  * SUCCESS, next to the bare operations that RFC 8894 forces (reading: one
- * private, one public; the reply: the same).  Prints microseconds.
+ * private, one public; the reply: the same).  And the policy: all of it, and
+ * the tests of the key in it with a list of 100,000.  Prints microseconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,13 @@
 #include <openssl/rsa.h>
 
 #include "../unit/support.h"
+#include "csr.h"
 #include "message.h"
+#include "policy.h"
 
 #define BATCHES 200
 #define ROUNDS 10
+#define LISTED 100000
 
 typedef struct {
     apr_pool_t *p; /* cleared each round */
@@ -29,6 +33,9 @@ typedef struct {
     scep_alg_t *alg;
     const scep_oid_t *oid;
     scep_message_t *message; /* for the replies */
+    scep_csr_t *csr;
+    scep_weak_t *weak;
+    scep_policy_t policy;
     STACK_OF(X509) *certs;
     EVP_PKEY_CTX *sign, *verify, *encrypt, *decrypt;
     unsigned char digest[32], signature[512], wrapped[512];
@@ -125,6 +132,44 @@ static void failure(bench_t *bench)
     answer(bench, &outcome);
 }
 
+static void test_key(bench_t *bench)
+{
+    need(!scep_weak_key(bench->weak, bench->csr->spki, bench->csr->spki_len),
+         "scep_weak_key");
+}
+
+static void allow(bench_t *bench)
+{
+    scep_result_t result = SCEP_RESULT_INIT;
+    scep_policy_answer_t allowed;
+
+    need(scep_policy_apply(&bench->policy, bench->csr, NULL, &allowed, &result,
+                           bench->p) == APR_SUCCESS,
+         "scep_policy_apply");
+}
+
+static void prepare_policy(bench_t *bench, const unsigned char *csr,
+                           apr_size_t len, apr_pool_t *p)
+{
+    const scep_policy_t policy = { .keys = SCEP_KEY_RULE_DEFAULT,
+                                   .sans = SCEP_SANS_DEFAULT,
+                                   .exponent = SCEP_EXPONENT_DEFAULT };
+    char *list = apr_palloc(p, 21 * LISTED + 1);
+    scep_result_t result = SCEP_RESULT_INIT;
+
+    for (int i = 0; i < LISTED; i++)
+        apr_snprintf(list + (apr_size_t)21 * i, 22, "%020d\n", i);
+    need(scep_weak_create(&bench->weak, p) == APR_SUCCESS &&
+             !scep_weak_add(bench->weak, list, 21 * LISTED, p),
+         "scep_weak_create");
+    need(scep_csr_parse(&bench->csr, csr, len, NULL, NULL, 0, &result, p) ==
+             APR_SUCCESS,
+         "scep_csr_parse");
+    bench->policy = policy;
+    bench->policy.keys.rsa_min = 1024;
+    bench->policy.weak = bench->weak;
+}
+
 static void prepare(bench_t *bench, int bits)
 {
     apr_pool_t *p = support_pool();
@@ -164,6 +209,7 @@ static void prepare(bench_t *bench, int bits)
              EVP_PKEY_decrypt_init(bench->decrypt) > 0,
          "EVP_PKEY_CTX_new");
     bench->message = read_request(bench, p);
+    prepare_policy(bench, csr, csr_len, p);
 }
 
 static void finish(bench_t *bench)
@@ -207,7 +253,18 @@ static void measure(bench_t *bench, operation_t *operations, int n)
     }
 }
 
-enum { SIGN, VERIFY, ENCRYPT, DECRYPT, PARSE, SUCCESS, FAILURE, OPERATIONS };
+enum {
+    SIGN,
+    VERIFY,
+    ENCRYPT,
+    DECRYPT,
+    PARSE,
+    SUCCESS,
+    FAILURE,
+    POLICY,
+    WEAK,
+    OPERATIONS
+};
 
 static void print(const char *name, double took, double rsa)
 {
@@ -221,7 +278,8 @@ int main(int argc, char **argv)
         [SIGN] = { raw_sign, 0 },       [VERIFY] = { raw_verify, 0 },
         [ENCRYPT] = { raw_encrypt, 0 }, [DECRYPT] = { raw_decrypt, 0 },
         [PARSE] = { parse, 0 },         [SUCCESS] = { success, 0 },
-        [FAILURE] = { failure, 0 },
+        [FAILURE] = { failure, 0 },     [POLICY] = { allow, 0 },
+        [WEAK] = { test_key, 0 },
     };
     bench_t bench;
 
@@ -235,6 +293,8 @@ int main(int argc, char **argv)
     print("parse", all[PARSE].best, all[DECRYPT].best + all[VERIFY].best);
     print("SUCCESS", all[SUCCESS].best, all[SIGN].best + all[ENCRYPT].best);
     print("FAILURE", all[FAILURE].best, all[SIGN].best);
+    printf("policy   %7.1f us, of which tests of the key %.1f\n",
+           all[POLICY].best, all[WEAK].best);
     finish(&bench);
     return EXIT_SUCCESS;
 }

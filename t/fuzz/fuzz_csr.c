@@ -8,12 +8,39 @@
 #include <openssl/err.h>
 
 #include "fuzz.h"
+#include "name_match.h"
 #include "policy.h"
+#include "policy_force.h"
+#include "san_match.h"
 
 const char *const fuzz_seeds[] = { "t/fuzz/corpus/csr", NULL };
 
 static apr_pool_t *shared, *pool;
 static scep_alg_t *alg;
+static scep_weak_t *weak;
+static apr_array_header_t *force, *allowed, *sans_allowed, *usages;
+
+/* Rules that look at every part of a request. */
+static int make_rules(apr_pool_t *p)
+{
+    static const char *const sans[] = { "dns:*a*", "ip:*",  "email:*@a*",
+                                        "uri:*/*", "upn:*", "dirname:CN=*" };
+
+    force = apr_array_make(p, 2, sizeof(scep_policy_force_t));
+    allowed = apr_array_make(p, 1, sizeof(scep_name_pattern_t *));
+    sans_allowed = apr_array_make(p, 6, sizeof(scep_san_pattern_t *));
+    usages = apr_array_make(p, 1, sizeof(ASN1_OBJECT *));
+    APR_ARRAY_PUSH(usages, ASN1_OBJECT *) = OBJ_nid2obj(NID_client_auth);
+    for (int i = 0; i < 6; i++)
+        if (scep_san_pattern_parse(apr_array_push(sans_allowed), sans[i], p))
+            return 0;
+    return scep_weak_create(&weak, p) == APR_SUCCESS &&
+           !scep_policy_force_parse(apr_array_push(force), "CN=%{device}",
+                                    p) &&
+           !scep_policy_force_parse(apr_array_push(force), "OU=", p) &&
+           !scep_name_attribute_pattern_parse(apr_array_push(allowed), "CN=d*",
+                                              p);
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -22,7 +49,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     if (apr_initialize() != APR_SUCCESS ||
         apr_pool_create(&shared, NULL) != APR_SUCCESS ||
         apr_pool_create(&pool, shared) != APR_SUCCESS ||
-        scep_alg_create(&alg, 0, shared) != APR_SUCCESS)
+        scep_alg_create(&alg, 0, shared) != APR_SUCCESS || !make_rules(shared))
         abort();
     atexit(apr_terminate); /* LeakSanitizer does not look into pools */
     return 0;
@@ -44,7 +71,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     scep_policy_t policy = { .keys = SCEP_KEY_RULE_DEFAULT,
                              .sans = ~0u,
-                             .empty_subject = 1 };
+                             .empty_subject = 1,
+                             .weak = weak,
+                             .force = force,
+                             .allowed = allowed,
+                             .sans_allowed = sans_allowed,
+                             .usages_asked = usages };
     scep_result_t res = SCEP_RESULT_INIT;
     scep_policy_answer_t answer;
     scep_csr_t *csr;
@@ -55,7 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_name(csr->subject);
         scep_name_sans_text(csr->sans, pool);
         scep_name_sans_canonical(csr->sans, pool);
-        scep_policy_apply(&policy, csr, NULL, &answer, &res, pool);
+        for (int all = 1; all >= 0; all--) {
+            /* without patterns, so that more is looked at */
+            if (!all)
+                policy.allowed = policy.sans_allowed = NULL;
+            scep_policy_apply(&policy, csr, "d\xc3\xa4", &answer, &res, pool);
+        }
     }
     if (ERR_peek_error())
         abort();

@@ -4,7 +4,10 @@ SPDX-License-Identifier: Apache-2.0
 """
 import base64
 import hashlib
+import itertools
 import json
+import sqlite3
+import time
 
 import pytest
 from asn1crypto import x509 as asn1_x509
@@ -47,6 +50,11 @@ PROFILES = {
     ScepChallengeRequire device
     ScepDeviceIdFrom cn serialNumber dns
     ScepSubjectForce "CN=%{{device}}" "O=Example AG" OU=""",
+    "renamed": """ScepVerify cert otp
+    ScepRenewalRevocation off
+    ScepRenewalNames any
+    ScepChallengeRequire device
+    ScepSubjectForce "O=Example AG" CN=%{{device}}""",
     "local": """ScepCondition here "-R '127.0.0.0/8'"
     ScepCondition named "%{{note:scep-cn}} =~ /^[a-z]+$/\\
  && %{{note:scep-sans}} == 'dns:a.example'\\
@@ -54,6 +62,10 @@ PROFILES = {
  && %{{note:scep-message-type}} == '19'" """,
     "elsewhere": """ScepCondition always "true"
     ScepCondition on-site "-R '192.0.2.0/24'" """,
+    "two": """ScepVerify cert otp
+    ScepRenewalRevocation off
+    ScepMaxCertificates 2""",
+    "once": "ScepKeyReuse off",
     "never": "ScepCondition night \"%{{TIME_HOUR}} -gt 24\"",
 }
 LINES = ("LogLevel warn scep:trace8\nScepWeakKeys weak\n"
@@ -85,6 +97,44 @@ def server(listed):
         yield sandbox
     finally:
         sandbox.remove()
+
+
+class Ledger:
+    """The inventory, with rows of the test's own."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, server):
+        self.path = server.dir / "ledger" / "ledger.db"
+
+    def add(self, cn, profile="two", serial=None, key=None, state=0,
+            days=1):
+        row = {
+            "serial": serial or "%032x" % next(self.numbers),
+            "ca": "issuing", "profile": profile, "enrolment": "",
+            "subject": "CN=" + cn, "sans": "", "device": "",
+            # scep_policy_holder: of scep_name_canonical
+            "names": hashlib.sha256(
+                b"2.5.4.3=%d:%s" % (len(cn), cn.encode())).hexdigest(),
+            "spki": hashlib.sha256(pki.spki(key)).hexdigest() if key else "",
+            "der": "", "not_before": 0,
+            "not_after": int((time.time() + days * 86400) * 1e6),
+            "state": state, "reason": 0, "changed": 0, "due": 0,
+            "successor": ""}
+        database = sqlite3.connect(self.path, timeout=30)
+        with database:
+            database.execute(
+                "INSERT OR REPLACE INTO ledger_certificate (%s) VALUES (%s)"
+                % (",".join(row), ",".join("?" * len(row))),
+                list(row.values()))
+        database.close()
+
+
+@pytest.fixture(scope="module")
+def ledger(server, keys):
+    # its tables are made when it is first asked
+    explain(server, "two", make_csr(keys.rsa()))
+    return Ledger(server)
 
 
 def explain(server, profile, csr, **members):
@@ -289,7 +339,7 @@ def test_a_challenge_that_is_bound_to_no_device(server, keys):
     """One from before the profile wanted it."""
     lines = server.lines
     try:
-        server.lines = lines.replace("ScepChallengeRequire device\n", "") \
+        server.lines = lines.replace("ScepChallengeRequire device\n", "", 1) \
             .replace('ScepSubjectForce "CN=%{device}"', "ScepSubjectForce")
         server.reload()
         gateway.wait_until(lambda: server.admin("POST", body={
@@ -307,16 +357,76 @@ def test_who_renews_keeps_the_name(server, keys):
     device = Device(server, keys, "forced", bound={"device": "d-7"},
                     sans=[dns("d-7")])
     old = device.gets()
-    endpoint = server.endpoint("forced")
     new = keys.rsa(number=1)
     subject = asn1_x509.Certificate.load(old).subject.dump()
-    for wanted, status in ((subject, SUCCESS), (None, FAILURE)):
+    for wanted, profile, status in (
+            (subject, "forced", SUCCESS), (None, "forced", FAILURE),
+            (None, "renamed", SUCCESS)):
+        endpoint = server.endpoint(profile)
         csr = make_csr(new, None, wanted, [dns("d-7")])
         reply = endpoint.send(endpoint.request(
             device.key, csr, old, message_type=RENEWAL_REQ))
         assert reply.status == status
         if status == SUCCESS:
             assert subject_of(reply.certificates[0]) == subject_of(old)
+
+
+# ----------------------------------------------------------------- numbers
+
+def test_a_subject_has_as_many_as_it_may(server, keys, ledger):
+    members = {"subject": name(("CN", "many"))}
+    ledger.add("many")
+    ledger.add("many", days=-1)
+    ledger.add("many", state=1)
+    ledger.add("many", state=2)
+    ledger.add("many", profile="plain")
+    ledger.add("other")
+    assert Device(server, keys, "two",
+                  **members).explain()["allowed"] is True
+    ledger.add("many")
+    Device(server, keys, "two", **members).is_refused(
+        "ScepMaxCertificates", "2 live certificate(s) already")
+    # another name beside it makes no other subject of it
+    Device(server, keys, "two", sans=[dns("a.example")],
+           **members).is_refused("ScepMaxCertificates", "2 live")
+    Device(server, keys, "two",
+           subject=name(("CN", "few"))).gets()
+
+
+def test_who_renews_replaces_his_own(server, keys, ledger):
+    subject = name(("CN", "renewing"))
+    device = Device(server, keys, "two", subject=subject)
+    old = device.gets()
+    serial = "%x" % asn1_x509.Certificate.load(old).serial_number
+    ledger.add("renewing", serial=serial.zfill(len(serial) + len(serial) % 2))
+    ledger.add("renewing")
+    Device(server, keys, "two", subject=subject).is_refused(
+        "ScepMaxCertificates", "2 live")
+    endpoint = server.endpoint("two")
+
+    def renew():
+        return endpoint.send(endpoint.request(
+            device.key, make_csr(keys.rsa(number=1), None, subject), old,
+            message_type=RENEWAL_REQ))
+
+    ledger.add("renewing")
+    assert renew().status == FAILURE
+    assert "ScepMaxCertificates: the subject has 2 live" in server.log.raw()
+    ledger.add("renewing", serial="%032x" % (next(ledger.numbers) - 1),
+               state=2)
+    assert renew().status == SUCCESS
+
+
+def test_a_key_is_for_one_subject(server, keys, ledger):
+    key = keys.rsa(number=4)
+    ledger.add("first", key=key, profile="plain")
+    Device(server, keys, "once", key=key, subject=name(("CN", "first"))).gets()
+    Device(server, keys, "once", key=key,
+           subject=name(("CN", "second"))).is_refused(
+               "ScepKeyReuse", "1 live certificate(s) for another subject",
+               "bad-key", BAD_ALG)
+    Device(server, keys, "plain", key=key,
+           subject=name(("CN", "second"))).gets()
 
 
 # -------------------------------------------------------------- conditions

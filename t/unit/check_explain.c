@@ -305,6 +305,120 @@ END_TEST
 
 /* ------------------------------------------------------------------ */
 
+/* ------------------------------------------------------------------ */
+/* Rules that need the ledger or the request                            */
+
+static int live, holding;
+static apr_status_t counted;
+
+static int hold(void *baton, const scep_policy_condition_t *condition,
+                const scep_policy_request_t *asked, const char **error,
+                apr_pool_t *p)
+{
+    (void)baton;
+    (void)condition;
+    (void)error;
+    (void)p;
+    ck_assert_str_eq(scep_name_text(asked->subject, pool), "CN=device");
+    return holding;
+}
+
+static apr_status_t count(void *baton, const char *holder, const char *other,
+                          int *number, apr_pool_t *p)
+{
+    (void)baton;
+    (void)holder;
+    (void)other;
+    (void)p;
+    *number = live;
+    return counted;
+}
+
+static const scep_policy_ops_t policy_ops = { NULL, hold, count, count };
+
+START_TEST(issue4_rules_that_count)
+{
+    add("a", &plain, &grants);
+    request.policy_ops = &policy_ops;
+    profile.policy.most_certificates = 1;
+    profile.policy.key_once = 1;
+    live = 0;
+    counted = APR_SUCCESS;
+    explain();
+    allowed();
+    ck_assert_int_eq(step("ScepKeyReuse")->result, SCEP_STEP_PASSED);
+    live = 1;
+    explain();
+    decided_by("ScepKeyReuse", SCEP_REASON_KEY);
+    ck_assert_int_eq(step("ScepMaxCertificates")->result, SCEP_STEP_REFUSED);
+    counted = APR_EGENERAL;
+    explain();
+    decided_by("ScepKeyReuse", SCEP_REASON_VERIFIER_DOWN);
+    ck_assert_int_eq(step("ScepMaxCertificates")->result,
+                     SCEP_STEP_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(issue4_conditions_want_an_address)
+{
+    const scep_policy_condition_t condition = { "hours", NULL };
+    apr_array_header_t *row = apr_array_make(pool, 1, sizeof(condition));
+
+    APR_ARRAY_PUSH(row, scep_policy_condition_t) = condition;
+    add("a", &plain, &grants);
+    request.policy_ops = &policy_ops;
+    profile.policy.conditions = row;
+    explain();
+    ck_assert(said.unknown);
+    ck_assert_int_eq(step("ScepCondition hours")->result, SCEP_STEP_UNKNOWN);
+    request.address = "192.0.2.1";
+    holding = 1;
+    explain();
+    allowed();
+    holding = 0;
+    explain();
+    decided_by("ScepCondition hours", SCEP_REASON_POLICY);
+}
+END_TEST
+
+/* Rules behind it see what it has set, and a grant tells the device. */
+START_TEST(issue4_the_device_of_the_one_that_grants)
+{
+    scep_verify_result_t bound = { .outcome = SCEP_VERIFY_GRANTED,
+                                   .id = "id",
+                                   .device = "d-1" };
+    const scep_policy_force_t force = { scep_name_attribute_type("CN", pool),
+                                        "", "" };
+    apr_array_header_t *row = apr_array_make(pool, 1, sizeof(force));
+
+    APR_ARRAY_PUSH(row, scep_policy_force_t) = force;
+    profile.policy.force = row;
+    add("a", &plain, &passes);
+    add("b", &plain, &bound);
+    add("c", &plain, &grants);
+    explain();
+    allowed();
+    ck_assert_str_eq(step("ScepSubjectForce")->detail, "CN=d-1");
+    bound.device = NULL;
+    explain();
+    decided_by("ScepSubjectForce", SCEP_REASON_POLICY);
+}
+END_TEST
+
+START_TEST(issue4_rules_that_a_profile_has_not_are_not_shown)
+{
+    add("a", &plain, &grants);
+    explain();
+    for (int i = 0; i < said.steps->nelts; i++) {
+        const char *rule = APR_ARRAY_IDX(said.steps, i, scep_step_t).rule;
+
+        ck_assert_msg(!strstr(rule, "Force") && !strstr(rule, "Allow") &&
+                          !strstr(rule, "Require") && !strstr(rule, "Max"),
+                      "%s", rule);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("explain");
@@ -326,6 +440,10 @@ int main(void)
     tcase_add_test(tc, a_renewal_asks_those_who_go_by_the_signer);
     tcase_add_test(tc, a_csr_that_is_cut_off);
     tcase_add_test(tc, a_csr_with_a_changed_octet);
+    tcase_add_test(tc, issue4_rules_that_count);
+    tcase_add_test(tc, issue4_conditions_want_an_address);
+    tcase_add_test(tc, issue4_the_device_of_the_one_that_grants);
+    tcase_add_test(tc, issue4_rules_that_a_profile_has_not_are_not_shown);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
