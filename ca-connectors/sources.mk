@@ -1,12 +1,18 @@
 # sources.mk - the CA connectors
 # SPDX-License-Identifier: Apache-2.0
 
+# Files below ScepStateDir that the children write.
+noinst_LTLIBRARIES += libscepstate.la
+libscepstate_la_SOURCES = %D%/state/state_dir.c %D%/state/state_dir.h
+libscepstate_la_LIBADD = $(APR_LIBS)
+
 # The part without httpd, which its unit test links too.
 noinst_LTLIBRARIES += libscepissue.la
 libscepissue_la_SOURCES = \
 	%D%/openssl/issue.c %D%/openssl/issue.h \
-	%D%/openssl/issuer.c %D%/openssl/issuer.h
-libscepissue_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
+	%D%/openssl/issuer.c %D%/openssl/issuer.h \
+	%D%/openssl/revoked.c %D%/openssl/revoked.h
+libscepissue_la_LIBADD = libscepstate.la $(OPENSSL_LIBS) $(APR_LIBS)
 
 # HTTP for all that ask another service: connectors, verifiers, scepctl.
 noinst_LTLIBRARIES += libscephttp.la
@@ -24,18 +30,12 @@ libscephttp_la_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(GSSAPI_CFLAGS)
 libscephttp_la_LIBADD = $(CURL_LIBS) $(GSSAPI_LIBS) $(OPENSSL_LIBS) \
 	$(APR_LIBS)
 
-# Files below ScepStateDir that the children write.
-noinst_LTLIBRARIES += libscepstate.la
-libscepstate_la_SOURCES = %D%/state/state_dir.c %D%/state/state_dir.h
-libscepstate_la_LIBADD = $(APR_LIBS)
-
 module_LTLIBRARIES += mod_scep_ca_openssl.la
 mod_scep_ca_openssl_la_SOURCES = %D%/openssl/mod_scep_ca_openssl.c
 mod_scep_ca_openssl_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 mod_scep_ca_openssl_la_LDFLAGS = -module -avoid-version -shared \
 	-export-symbols-regex '^scep_ca_openssl_module$$'
-mod_scep_ca_openssl_la_LIBADD = libscepissue.la libscepstate.la \
-	$(OPENSSL_LIBS)
+mod_scep_ca_openssl_la_LIBADD = libscepissue.la $(OPENSSL_LIBS)
 
 # The protocol without httpd, which its unit tests link too.
 noinst_LTLIBRARIES += libscepejbca.la

@@ -35,7 +35,7 @@ static apr_status_t issuer_free(void *data)
     return APR_SUCCESS;
 }
 
-static int seconds_of(const ASN1_TIME *time, apr_int64_t *seconds)
+int scep_issuer_seconds(const ASN1_TIME *time, apr_int64_t *seconds)
 {
     int days, rest;
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
@@ -55,8 +55,10 @@ static const char *check_ca(scep_issuer_t *issuer, apr_time_t now)
     if ((X509_get_key_usage(issuer->ca) & KU_KEY_CERT_SIGN) == 0)
         return "ScepCAChain: the first certificate may not sign "
                "certificates (keyUsage lacks keyCertSign)";
-    if (!seconds_of(X509_get0_notBefore(issuer->ca), &issuer->not_before) ||
-        !seconds_of(X509_get0_notAfter(issuer->ca), &issuer->not_after))
+    if (!scep_issuer_seconds(X509_get0_notBefore(issuer->ca),
+                             &issuer->not_before) ||
+        !scep_issuer_seconds(X509_get0_notAfter(issuer->ca),
+                             &issuer->not_after))
         return "ScepCAChain: the first certificate has no valid lifetime";
     if (apr_time_sec(now) > issuer->not_after)
         return "ScepCAChain: the first certificate has expired";
@@ -277,7 +279,8 @@ leave:
     return error;
 }
 
-int scep_issuer_sign(const scep_issuer_t *issuer, X509 *x)
+/* NULL where it cannot sign. */
+static EVP_MD_CTX *ready_to_sign(const scep_issuer_t *issuer)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int ok = ctx != NULL;
@@ -286,7 +289,27 @@ int scep_issuer_sign(const scep_issuer_t *issuer, X509 *x)
         ok = EVP_MD_CTX_copy_ex(ctx, issuer->signer);
     else if (ok)
         ok = start_signing(issuer, ctx);
-    ok = ok && X509_sign_ctx(x, ctx) > 0;
+    if (!ok) {
+        EVP_MD_CTX_free(ctx);
+        ctx = NULL;
+    }
+    return ctx;
+}
+
+int scep_issuer_sign(const scep_issuer_t *issuer, X509 *x)
+{
+    EVP_MD_CTX *ctx = ready_to_sign(issuer);
+    int ok = ctx != NULL && X509_sign_ctx(x, ctx) > 0;
+
+    EVP_MD_CTX_free(ctx);
+    return ok;
+}
+
+int scep_issuer_sign_crl(const scep_issuer_t *issuer, X509_CRL *crl)
+{
+    EVP_MD_CTX *ctx = ready_to_sign(issuer);
+    int ok = ctx != NULL && X509_CRL_sign_ctx(crl, ctx) > 0;
+
     EVP_MD_CTX_free(ctx);
     return ok;
 }

@@ -49,6 +49,10 @@ int scep_issuer_key_id(const scep_issuer_t *issuer, const ASN1_BIT_STRING *key,
 
 /** Signs; the key must be loaded. */
 int scep_issuer_sign(const scep_issuer_t *issuer, X509 *x);
+int scep_issuer_sign_crl(const scep_issuer_t *issuer, X509_CRL *crl);
+
+/** Seconds since 1970 of a time. */
+int scep_issuer_seconds(const ASN1_TIME *time, apr_int64_t *seconds);
 
 /** Says what failed, with OpenSSL's last error, and empties its queue. */
 const char *scep_issuer_error(const char *what, apr_pool_t *p);

@@ -12,19 +12,26 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
+#include <unixd.h>
+
+#include "../state/state_dir.h"
 #include "issue.h"
+#include "revoked.h"
 
 #define DIGEST_DEFAULT "SHA256"
 #define BACKDATE_DEFAULT apr_time_from_sec(600)
 #define BACKDATE_UNSET ((apr_interval_time_t)-1)
+#define CRL_VALIDITY_DEFAULT apr_time_from_sec(7 * 86400)
 
 extern module AP_MODULE_DECLARE_DATA scep_ca_openssl_module;
+APLOG_USE_MODULE(scep_ca_openssl);
 
 /* The directives of one <ScepCA>. */
 typedef struct conf_t {
     const char *key;
     const char *digest;
     apr_interval_time_t backdate;
+    apr_interval_time_t crl_validity; /* 0: not set */
     apr_array_header_t *crl_urls;
     apr_array_header_t *issuer_urls;
     apr_array_header_t *ocsp_urls;
@@ -34,6 +41,9 @@ typedef struct conf_t {
 typedef struct local_ca_t {
     scep_issuer_t *issuer;
     const STACK_OF(X509) *chain;
+    const char *name;
+    const char *state_dir;
+    scep_revoked_t revoked;
 } local_ca_t;
 
 /* ------------------------------------------------------------------ */
@@ -66,9 +76,37 @@ static const char *check(const scep_ca_setup_t *setup, void **ca)
     local->chain = setup->chain;
     error = scep_issuer_prepare(&local->issuer, sk_X509_value(setup->chain, 0),
                                 key, &rule, apr_time_now(), setup->p);
+    local->name = setup->name;
+    local->state_dir = setup->state_dir;
+    local->revoked.issuer = local->issuer;
+    local->revoked.life =
+        conf->crl_validity != 0 ? conf->crl_validity : CRL_VALIDITY_DEFAULT;
     if (error == NULL)
         *ca = local;
     return error;
+}
+
+static apr_status_t open_state(void *ca, server_rec *s, apr_pool_t *pconf)
+{
+    local_ca_t *local = ca;
+    const char *name = apr_pstrcat(pconf, "openssl-", local->name, NULL);
+    const char *what;
+    apr_status_t rv =
+        scep_state_dir_open(&local->revoked.dir, local->state_dir, name,
+                            ap_unixd_config.user_id, ap_unixd_config.group_id,
+                            &what, pconf);
+
+    if (rv != APR_SUCCESS)
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                     SCEPLOGNO(0590) "CA %s: cannot %s %s/%s", local->name,
+                     what, local->state_dir, name);
+    return rv;
+}
+
+static apr_status_t child_init(void *ca, server_rec *s, apr_pool_t *p)
+{
+    (void)s;
+    return scep_revoked_init(&((local_ca_t *)ca)->revoked, p);
 }
 
 static void submit(void *ca, const scep_ca_request_t *request,
@@ -135,11 +173,32 @@ static apr_status_t health(void *ca, const char **text, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+static apr_status_t current_crl(void *ca, X509_CRL **found, apr_pool_t *p)
+{
+    return scep_revoked_crl(&((local_ca_t *)ca)->revoked, found,
+                            apr_time_now(), p) == NULL
+               ? APR_SUCCESS
+               : APR_EGENERAL;
+}
+
+static apr_status_t revoke_certificate(void *ca, const X509 *certificate,
+                                       int reason, const char **error,
+                                       apr_pool_t *p)
+{
+    *error = scep_revoked_add(&((local_ca_t *)ca)->revoked, certificate,
+                              reason, apr_time_now(), p);
+    return *error == NULL ? APR_SUCCESS : APR_EGENERAL;
+}
+
 static const scep_ca_provider_t provider = { .check = check,
+                                             .child_init = child_init,
                                              .submit = submit,
                                              .ca_chain = ca_chain,
+                                             .crl = current_crl,
+                                             .revoke = revoke_certificate,
                                              .health = health,
                                              .signs_here = 1,
+                                             .open = open_state,
                                              .lookup = lookup,
                                              .sets_subject = 1 };
 
@@ -165,6 +224,7 @@ static void *merge_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(key, NULL);
     MERGE(digest, NULL);
     MERGE(backdate, BACKDATE_UNSET);
+    MERGE(crl_validity, 0);
     MERGE(crl_urls, NULL);
     MERGE(issuer_urls, NULL);
     MERGE(ocsp_urls, NULL);
@@ -208,22 +268,37 @@ static const char *set_digest(cmd_parms *cmd, void *confv, const char *arg)
                        "'; sha256, sha384 and sha512 are known", NULL);
 }
 
-static const char *set_backdate(cmd_parms *cmd, void *confv, const char *arg)
+/* httpd's own parser knows hours at most. */
+static const char *read_time(cmd_parms *cmd, const char *arg,
+                             apr_interval_time_t *time)
 {
-    conf_t *conf = confv;
     char *end;
     apr_int64_t days = apr_strtoi64(arg, &end, 10);
 
-    /* httpd's own parser knows hours at most */
     if (apr_isdigit(arg[0]) && apr_strnatcasecmp(end, "d") == 0 &&
         days <= 36500)
-        conf->backdate = days * apr_time_from_sec(86400);
+        *time = days * apr_time_from_sec(86400);
     else if (!apr_isdigit(arg[0]) ||
-             ap_timeout_parameter_parse(arg, &conf->backdate, "s") !=
-                 APR_SUCCESS)
-        return apr_pstrcat(cmd->pool, "ScepOpenSSLBackdate: '", arg,
+             ap_timeout_parameter_parse(arg, time, "s") != APR_SUCCESS)
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": '", arg,
                            "' is no time such as 10min, 24h or 1d", NULL);
     return check_context(cmd);
+}
+
+static const char *set_backdate(cmd_parms *cmd, void *confv, const char *arg)
+{
+    return read_time(cmd, arg, &((conf_t *)confv)->backdate);
+}
+
+static const char *set_crl_validity(cmd_parms *cmd, void *confv,
+                                    const char *arg)
+{
+    conf_t *conf = confv;
+    const char *error = read_time(cmd, arg, &conf->crl_validity);
+
+    if (error == NULL && conf->crl_validity < apr_time_from_sec(60))
+        error = "ScepOpenSSLCRLValidity: a minute at least";
+    return error;
 }
 
 static const char *add_url(cmd_parms *cmd, void *confv, const char *arg)
@@ -255,6 +330,8 @@ static const command_rec commands[] = {
                   "digest to sign with: sha256, sha384 or sha512"),
     AP_INIT_TAKE1("ScepOpenSSLBackdate", set_backdate, NULL, WHERE,
                   "how long before now a certificate begins to be valid"),
+    AP_INIT_TAKE1("ScepOpenSSLCRLValidity", set_crl_validity, NULL, WHERE,
+                  "how long a CRL is good for"),
     AP_INIT_ITERATE("ScepOpenSSLCRLDistributionPoint", add_url, URLS(crl_urls),
                     WHERE, "where the CA's CRL is found"),
     AP_INIT_ITERATE("ScepOpenSSLCAIssuers", add_url, URLS(issuer_urls), WHERE,
@@ -270,12 +347,13 @@ static void register_hooks(apr_pool_t *p)
                          SCEP_PROVIDER_VERSION, &provider);
 }
 
-AP_DECLARE_MODULE(scep_ca_openssl)
-= { STANDARD20_MODULE_STUFF,
+module AP_MODULE_DECLARE_DATA scep_ca_openssl_module = {
+    STANDARD20_MODULE_STUFF,
     create_conf,
     merge_conf,
     NULL, /* server config */
     NULL, /* server merge */
     commands,
     register_hooks,
-    AP_MODULE_FLAG_NONE };
+    AP_MODULE_FLAG_NONE
+};

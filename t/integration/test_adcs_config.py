@@ -158,6 +158,12 @@ def test_outside_of_a_ca_they_are_mistakes(config):
     assert status != 0 and "belongs inside <ScepCA adcs NAME>" in output
 
 
+def test_it_has_no_crl_to_go_by(config):
+    status, output = check(
+        config, profile="ScepVerify cert\nScepRenewalRevocation ca")
+    assert status != 0 and "the connector adcs has no CRL" in output
+
+
 def test_the_module_exports_itself_alone():
     listing = subprocess.run(
         ["nm", "-D", "--defined-only",

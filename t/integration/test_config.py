@@ -185,6 +185,7 @@ WORDS = [
 CA_WORDS = [
     "ScepOpenSSLDigest", "ScepOpenSSLDigest md5", "ScepOpenSSLDigest sha1",
     "ScepOpenSSLBackdate", "ScepOpenSSLBackdate x",
+    "ScepOpenSSLCRLValidity x", "ScepOpenSSLCRLValidity 59s",
     "ScepOpenSSLBackdate -1h", "ScepOpenSSLCRLDistributionPoint",
     "ScepOpenSSLCRLDistributionPoint crl", "ScepOpenSSLCAIssuers",
     "ScepOpenSSLCAIssuers x", "ScepOpenSSLOCSP", "ScepOpenSSLOCSP x y",

@@ -268,6 +268,64 @@ class TestUrl:
         del publisher.answers["/first"]
 
 
+# --------------------------------------------------------- the local CA
+
+class TestLocalCa:
+    @pytest.fixture
+    def server(self):
+        sandbox = renewals.start(profile("local", sources("ca")))
+        yield sandbox
+        sandbox.remove()
+
+    def put(self, server, *devices, lines=None):
+        """What another process would have written."""
+        path = server.dir / "state/openssl-issuing/crl.pem"
+        if lines is None:
+            lines = ["%032x 1700000000 4 4000000000\n" % device.serial
+                     for device in devices]
+        new = path.with_suffix(".new")
+        new.write_bytes("".join(lines).encode() + make_crl(
+            server.dir, *(device.serial for device in devices)).public_bytes(
+                serialization.Encoding.PEM))
+        new.chmod(0o644)
+        new.rename(path)
+
+    def test_it_is_asked_itself(self, server, keys):
+        first, other = (Device(server, keys, "local") for _ in range(2))
+        assert first.renew().status == SUCCESS
+        made, = server.dir.glob("state/openssl-issuing/crl.pem")
+        text = subprocess.run(
+            ["openssl", "crl", "-in", made, "-noout", "-text", "-CAfile",
+             server.dir / "pki/issuing.pem"], capture_output=True, text=True,
+            check=True)
+        assert "verify OK" in text.stderr
+        assert "No Revoked Certificates" in text.stdout
+        self.put(server, first)
+        first.is_refused("is revoked (ca)")
+        assert other.renew().status == SUCCESS
+
+    @pytest.mark.parametrize("spoil", [
+        lambda path: path.write_text("nothing"),
+        lambda path: path.write_text(path.read_text().replace(
+            "-----BEGIN", "0a 1 4 9\n-----BEGIN")),
+        lambda path: path.write_text(path.read_text()[:-40])],
+        ids=["garbage", "line", "cut"])
+    def test_a_damaged_list(self, server, keys, spoil):
+        first = Device(server, keys, "local")
+        assert first.renew().status == SUCCESS
+        spoil(server.dir / "state/openssl-issuing/crl.pem")
+        first.is_put_off("gives no CRL")
+
+    @pytest.mark.parametrize("outage", [outages.graceful,
+                                        outages.kill_everything])
+    def test_over_a_restart(self, server, keys, outage):
+        first = Device(server, keys, "local")
+        assert first.renew().status == SUCCESS
+        self.put(server, first)
+        outage(server)
+        first.is_refused("is revoked (ca)")
+
+
 # ----------------------------------------------------------------- OCSP
 
 # Each process remembers for itself what a responder said.

@@ -12,6 +12,12 @@ TESTS += %D%/check_ca_openssl
 %C%_check_ca_openssl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_ca_openssl_LDADD = libscepissue.la libunit.la
 
+check_PROGRAMS += %D%/check_revoked
+TESTS += %D%/check_revoked
+%C%_check_revoked_SOURCES = %D%/check_revoked.c
+%C%_check_revoked_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_revoked_LDADD = libscepissue.la libunit.la
+
 check_PROGRAMS += %D%/check_http_client
 TESTS += %D%/check_http_client
 %C%_check_http_client_SOURCES = %D%/check_http_client.c \
