@@ -567,6 +567,11 @@ typedef struct scep_verifier_provider_t {
 
     /** Non-zero: it can tell which device a grant is bound to. */
     int tells_device;
+
+    /** Non-zero: settle tells somebody how it ended, which nobody else makes
+     * up for.  It is then called until it succeeds, twice if need be, and a
+     * certificate is not delivered before. */
+    int must_settle;
 } scep_verifier_provider_t;
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libscepcore.la
 libscepcore_la_SOURCES = \
 	%D%/mod_scep.h \
 	%D%/core/alg.c %D%/core/alg.h %D%/core/alg_key.c \
+	%D%/core/breaker.c %D%/core/breaker.h \
 	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
 	%D%/core/challenge_claim.c \
 	%D%/core/challenge_manage.c \
@@ -38,7 +39,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/policy_force.c %D%/core/policy_force.h \
 	%D%/core/policy_san.c %D%/core/policy_subject.c \
 	%D%/core/query.c %D%/core/query.h \
-	%D%/core/record.h \
+	%D%/core/record.c %D%/core/record.h \
 	%D%/core/renewal.c %D%/core/renewal.h \
 	%D%/core/result.c %D%/core/result.h \
 	%D%/core/revocation.c %D%/core/revocation.h \
@@ -48,8 +49,11 @@ libscepcore_la_SOURCES = \
 	%D%/core/seal_walk.c %D%/core/seal_walk.h \
 	%D%/core/static_secret.c %D%/core/static_secret.h \
 	%D%/core/time_text.c %D%/core/time_text.h \
+	%D%/core/transaction.c %D%/core/transaction.h \
 	%D%/core/utf8.c %D%/core/utf8.h \
-	%D%/core/weak_key.c %D%/core/weak_key.h
+	%D%/core/weak_key.c %D%/core/weak_key.h \
+	%D%/core/work.c %D%/core/work.h \
+	%D%/core/work_record.c %D%/core/work_record.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep.la
@@ -58,6 +62,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/admin_challenges.c %D%/httpd/admin_events.c \
 	%D%/httpd/admin_explain.c \
 	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
+	%D%/httpd/approval.c %D%/httpd/approval.h \
 	%D%/httpd/audit.c %D%/httpd/audit.h \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
 	%D%/httpd/challenge_dbd.c %D%/httpd/challenge_dbd.h \
@@ -78,6 +83,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/directives.c \
 	%D%/httpd/enrolment.c %D%/httpd/enrolment.h \
 	%D%/httpd/event_json.c %D%/httpd/event_json.h \
+	%D%/httpd/enrolment_ledger.c %D%/httpd/enrolment_ledger.h \
 	%D%/httpd/gate.c %D%/httpd/gate.h \
 	%D%/httpd/handler.c %D%/httpd/handler.h \
 	%D%/httpd/http.c %D%/httpd/http.h \
@@ -128,7 +134,9 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/watchdog.c %D%/httpd/watchdog.h \
 	%D%/httpd/webhook_directives.c \
 	%D%/httpd/webhook_names.c %D%/httpd/webhook_names.h \
-	%D%/httpd/webhook_proto.c %D%/httpd/webhook_proto.h
+	%D%/httpd/webhook_proto.c %D%/httpd/webhook_proto.h \
+	%D%/httpd/work.c %D%/httpd/work.h %D%/httpd/work_ca.c \
+	%D%/httpd/work_directives.c %D%/httpd/work_directives.h
 mod_scep_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) \
 	-DSCEP_VERSION=\"$(PACKAGE_VERSION)\"
 mod_scep_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "network.h"
+#include "work_record.h"
 
 /* What the steps below share. */
 typedef struct enrol_t {
@@ -21,6 +22,10 @@ typedef struct enrol_t {
     unsigned char client[16]; /**< address, as octets */
     scep_verify_request_t who;
     scep_verify_result_t verdict;
+    scep_transaction_t transaction;
+    scep_record_t record; /**< what is to be kept of it */
+    int revive;           /**< an ended record of the same key is there */
+    int must_settle;      /**< as in scep_work_t */
     scep_enrol_answer_t *answer;
     scep_result_t *res;
     apr_pool_t *p;
@@ -34,9 +39,11 @@ apr_status_t scep_enrol_check_type(const scep_enrol_profile_t *profile,
     case SCEP_TYPE_PKCS_REQ:
         return APR_SUCCESS;
     case SCEP_TYPE_CERT_POLL:
+        if (profile->pending_life)
+            return APR_SUCCESS;
         return scep_result_fail(res, p, SCEP_REASON_NO_TRANSACTION,
-                                "CertPoll for a transaction that is not "
-                                "known");
+                                "CertPoll, and without ScepLedger no "
+                                "transaction is known");
     case SCEP_TYPE_RENEWAL_REQ:
         if (profile->renewal)
             return APR_SUCCESS;
@@ -85,6 +92,21 @@ static apr_status_t check_signer(enrol_t *enrol)
     return APR_SUCCESS;
 }
 
+static apr_status_t name_transaction(enrol_t *enrol, const scep_csr_t *csr)
+{
+    if (scep_transaction_name(&enrol->transaction, enrol->profile->name,
+                              enrol->message, csr, enrol->profile->chain,
+                              enrol->alg, enrol->p) != APR_SUCCESS) {
+        return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_INTERNAL,
+                                "digest of the transaction");
+    }
+    memcpy(enrol->who.facts.transaction, enrol->transaction.digest,
+           sizeof(enrol->who.facts.transaction));
+    enrol->answer->enrolment =
+        enrol->ops->ledger ? enrol->transaction.key : NULL;
+    return APR_SUCCESS;
+}
+
 static apr_status_t read_csr(enrol_t *enrol)
 {
     const scep_message_t *message = enrol->message;
@@ -113,46 +135,6 @@ static apr_status_t read_csr(enrol_t *enrol)
     return rv == APR_SUCCESS
                ? scep_message_can_reply(message, enrol->res, enrol->p)
                : scep_result_by_rule(enrol->res, "ScepKeyTypes", enrol->p);
-}
-
-static int digest_part(EVP_MD_CTX *ctx, const void *data, apr_size_t len)
-{
-    unsigned char length[8];
-
-    for (int i = 0; i < 8; i++)
-        length[i] = (unsigned char)((apr_uint64_t)len >> (56 - 8 * i));
-    return EVP_DigestUpdate(ctx, length, sizeof(length)) &&
-           EVP_DigestUpdate(ctx, data, len);
-}
-
-/* One name for (profile, transactionID, CSR, signer): clients use the same
- * transactionID, and even the same CSR, when they renew (Q-12). */
-static apr_status_t name_transaction(enrol_t *enrol)
-{
-    const char *profile = enrol->profile->name;
-    const char *id = enrol->message->transaction_id;
-    const void *signer = "self";
-    apr_size_t signer_len = 4;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int good;
-
-    if (enrol->message->signer) {
-        signer = enrol->message->signer_id;
-        signer_len = enrol->message->signer_id_len;
-    }
-    good = ctx &&
-           EVP_DigestInit_ex(ctx, scep_alg_md(enrol->alg, SCEP_DIGEST_SHA256),
-                             NULL) &&
-           digest_part(ctx, profile, strlen(profile)) &&
-           digest_part(ctx, id, strlen(id)) &&
-           digest_part(ctx, enrol->csr->der, enrol->csr->der_len) &&
-           digest_part(ctx, signer, signer_len) &&
-           EVP_DigestFinal_ex(ctx, enrol->who.facts.transaction, NULL);
-
-    EVP_MD_CTX_free(ctx);
-    return good ? APR_SUCCESS
-                : scep_result_fail(enrol->res, enrol->p, SCEP_REASON_INTERNAL,
-                                   "digest of the transaction");
 }
 
 apr_status_t scep_enrol_name_facts(const scep_enrol_profile_t *profile,
@@ -196,7 +178,7 @@ static apr_status_t gather_facts(enrol_t *enrol)
         return rv;
     if (enrol->address && scep_network_address(enrol->client, enrol->address))
         facts->address = enrol->client;
-    return name_transaction(enrol);
+    return name_transaction(enrol, enrol->csr);
 }
 
 static apr_status_t verify(enrol_t *enrol)
@@ -221,95 +203,229 @@ static apr_status_t verify(enrol_t *enrol)
     }
 }
 
-static void submit(enrol_t *enrol, scep_ca_result_t *result)
-{
-    const scep_csr_t *csr = enrol->csr;
-    char *key = apr_palloc(enrol->p, 65);
-    scep_ca_request_t request = {
-        .profile = enrol->profile->name,
-        .transaction_id = enrol->message->transaction_id,
-        .idempotency_key = key,
-        .csr = csr->der,
-        .csr_len = csr->der_len,
-        .subject = enrol->allowed.subject,
-        .spki = csr->spki,
-        .spki_len = csr->spki_len,
-        .key = csr->key,
-        .extensions = enrol->allowed.extensions,
-        .validity = enrol->profile->validity,
-        .key_usage = enrol->profile->key_usage,
-        .ext_key_usage = enrol->profile->ext_key_usage,
-        .now = enrol->now,
-        .challenge =
-            enrol->profile->ca_checks_challenge ? csr->challenge : NULL,
-        .sans = csr->sans,
-    };
+/* ------------------------------------------------------------------ */
+/* What the ledger knows                                                */
 
-    for (int i = 0; i < 32; i++)
-        apr_snprintf(key + 2 * i, 3, "%02x", enrol->who.facts.transaction[i]);
-    enrol->ops->submit(enrol->ops->baton, &request, result, enrol->p);
+static apr_status_t ledger_down(enrol_t *enrol)
+{
+    return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_LEDGER_DOWN,
+                            "the ledger does not answer");
 }
 
-/* Turns the connector's word into ours.  Returns whether it is spent. */
-static int judge(enrol_t *enrol, scep_ca_result_t *result)
+/* Tells what a record says.  @return APR_SUCCESS: told; APR_NOTFOUND: what it
+ * had bought is no more; else the ledger failed */
+static apr_status_t tell(enrol_t *enrol, const scep_record_t *record)
 {
-    const char *reason = result->reason ? result->reason : "no reason given";
-    const char *fault;
+    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
+    X509 *certificate = NULL;
+    scep_record_t other;
+    apr_status_t rv;
 
-    switch (result->outcome) {
-    case SCEP_CA_ISSUED:
-        enrol->answer->remark = result->reason;
-        fault =
-            result->certificate
-                ? scep_cert_check_issued(result->certificate, enrol->csr->spki,
-                                         enrol->csr->spki_len,
-                                         enrol->profile->chain,
-                                         enrol->profile->ca_signs_here,
-                                         enrol->now, enrol->p)
-                : "there is none";
-        if (fault) {
-            scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_BAD_CERT,
-                             "the certificate that the CA gave: %s", fault);
-        }
-        return 1;
-    case SCEP_CA_PENDING:
-    case SCEP_CA_UNKNOWN:
-        enrol->res->status = SCEP_STATUS_PENDING;
-        enrol->res->detail = reason;
-        return 1;
-    case SCEP_CA_REJECTED:
-        scep_result_fail(enrol->res, enrol->p,
-                         result->device_fault ? SCEP_REASON_CA_REJECTED
-                                              : SCEP_REASON_CA_FAULT,
-                         "%s", reason);
-        enrol->res->fail_info = result->fail_info;
-        return result->device_fault;
-    case SCEP_CA_UNAVAILABLE:
-        break;
+    if (record->state == SCEP_STATE_SAME) {
+        rv = ledger->get(enrol->ops->baton, record->handle, &other, enrol->p);
+        if (rv != APR_SUCCESS)
+            return rv;
+        record = &other;
     }
-    scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CA_DOWN, "%s", reason);
-    if (result->retry_after)
-        enrol->res->retry_after = result->retry_after;
+    if (record->state == SCEP_STATE_ISSUED && record->settled) {
+        rv = ledger->certificate(enrol->ops->baton, record, &certificate,
+                                 enrol->p);
+        if (rv != APR_SUCCESS)
+            return rv;
+    }
+    scep_work_answer(record, certificate, enrol->res, enrol->p);
+    enrol->answer->again = 1;
+    enrol->answer->enrolment = apr_pstrdup(enrol->p, record->key);
+    enrol->answer->verified_by = apr_pstrdup(enrol->p, record->verified_by);
+    enrol->answer->subject = apr_pstrdup(enrol->p, record->subject);
+    enrol->answer->sans = apr_pstrdup(enrol->p, record->sans);
+    enrol->answer->certificate = certificate;
+    return APR_SUCCESS;
+}
+
+static apr_status_t seen(enrol_t *enrol, apr_array_header_t **records)
+{
+    return enrol->ops->ledger->seen(enrol->ops->baton,
+                                    enrol->transaction.signer,
+                                    enrol->message->transaction_id, records,
+                                    enrol->p) == APR_SUCCESS
+               ? APR_SUCCESS
+               : ledger_down(enrol);
+}
+
+static apr_status_t poll(enrol_t *enrol)
+{
+    const scep_record_t *record;
+    apr_array_header_t *records;
+    apr_status_t rv = name_transaction(enrol, NULL);
+
+    if (rv == APR_SUCCESS)
+        rv = seen(enrol, &records);
+    if (rv != APR_SUCCESS)
+        return rv;
+    record = scep_transaction_polled(records, enrol->message->transaction_id);
+    rv = record ? tell(enrol, record) : APR_NOTFOUND;
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        return scep_result_fail(enrol->res, enrol->p,
+                                SCEP_REASON_NO_TRANSACTION,
+                                "CertPoll for a transaction that this signer "
+                                "does not have");
+    }
+    return rv == APR_SUCCESS ? rv : ledger_down(enrol);
+}
+
+/* What never changes of a record. */
+static apr_status_t describe(enrol_t *enrol)
+{
+    const scep_enrol_profile_t *profile = enrol->profile;
+    const scep_csr_t *csr = enrol->csr;
+    int kept = enrol->ops->ledger != NULL;
+    const scep_record_t made = {
+        .key = enrol->transaction.key,
+        .profile = profile->name,
+        .ca = profile->ca ? profile->ca : "",
+        .transaction_id = enrol->message->transaction_id,
+        .signer = enrol->transaction.signer,
+        .spki = kept ? scep_transaction_octets(enrol->alg, csr->spki,
+                                               csr->spki_len, enrol->p)
+                     : "",
+        .names = kept ? scep_policy_holder(csr->subject, csr->sans, enrol->alg,
+                                           enrol->p)
+                      : "",
+        .device = "",
+        .type = enrol->message->type,
+        .csr = csr->der,
+        .csr_len = csr->der_len,
+        .subject = enrol->answer->subject ? enrol->answer->subject : "",
+        .sans = enrol->answer->sans ? enrol->answer->sans : "",
+        .address = enrol->address ? enrol->address : "",
+        .verifier = "",
+        .grant = "",
+        .verified_by = "",
+        .requester = "",
+        .renews = "",
+        .created = enrol->now,
+        .handle = "",
+        .serial = "",
+        .detail = "",
+        .approvals = "",
+        .due = enrol->now,
+        .updated = enrol->now,
+        .token = "",
+    };
+
+    enrol->record = made;
+    return made.spki && made.names
+               ? APR_SUCCESS
+               : scep_result_fail(enrol->res, enrol->p, SCEP_REASON_INTERNAL,
+                                  "digests of the record");
+}
+
+/* Nothing is asked for twice: what is under way under another transactionID
+ * answers for this one too (C-67). */
+static apr_status_t join(enrol_t *enrol, const scep_record_t *other)
+{
+    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
+    apr_status_t rv;
+
+    enrol->record.state = SCEP_STATE_SAME;
+    enrol->record.handle = other->key;
+    enrol->record.verified_by = other->verified_by;
+    enrol->record.settled = 1;
+    rv = ledger->receive(enrol->ops->baton, &enrol->record, 0,
+                         apr_array_make(enrol->p, 1, sizeof(scep_event_t)),
+                         enrol->p);
+    if (rv == APR_SUCCESS || APR_STATUS_IS_EEXIST(rv))
+        rv = tell(enrol, &enrol->record);
+    return rv == APR_SUCCESS ? rv : ledger_down(enrol);
+}
+
+/* @return whether the request is one that has been here before, and the
+ *         answer is made; or that it failed */
+static int look(enrol_t *enrol)
+{
+    apr_array_header_t *records;
+    const scep_record_t *found;
+    apr_status_t rv;
+
+    if (seen(enrol, &records) != APR_SUCCESS)
+        return 1;
+    switch (scep_transaction_judge(records, &enrol->transaction,
+                                   enrol->message->transaction_id,
+                                   enrol->record.names, enrol->record.spki,
+                                   &found)) {
+    case SCEP_SEEN_SAME:
+        rv = tell(enrol, found);
+        if (APR_STATUS_IS_NOTFOUND(rv))
+            break;
+        if (rv != APR_SUCCESS)
+            ledger_down(enrol);
+        return 1;
+    case SCEP_SEEN_AGAIN:
+        join(enrol, found);
+        return 1;
+    case SCEP_SEEN_CONFLICT:
+        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_TRANSACTION,
+                         "the transactionID belongs to another request that "
+                         "is under way (%s)",
+                         found->key);
+        return 1;
+    case SCEP_SEEN_ENDED:
+        break;
+    default:
+        return 0;
+    }
+    /* It ended, or what it bought is no more: it may be asked anew. */
+    enrol->revive = 1;
     return 0;
 }
 
-/* Tells the verifier what became of its grant. */
-static apr_status_t settle(enrol_t *enrol, int spend, X509 *certificate)
+/* ------------------------------------------------------------------ */
+/* From the grant on                                                    */
+
+/* It is not to be: as if the challenge had never been shown. */
+static void give_back(enrol_t *enrol)
 {
-    const scep_result_t *res = enrol->res;
-    int issued = res->reason == SCEP_REASON_NONE && certificate;
     const scep_verify_end_t end = {
-        .spend = spend,
-        .certificate = issued ? certificate : NULL,
         .ca = enrol->profile->ca,
-        .fail_info = res->fail_info,
-        .reason = issued ? NULL : res->detail,
+        .fail_info = enrol->res->fail_info,
+        .reason = enrol->res->detail,
         .now = enrol->now,
-        .undecided = res->status == SCEP_STATUS_PENDING || res->http_status,
+        .undecided = enrol->res->status == SCEP_STATUS_PENDING ||
+                     enrol->res->http_status,
     };
 
-    return enrol->ops->settle(enrol->ops->baton, enrol->verdict.token, &end,
-                              enrol->p);
+    enrol->ops->work->settle(enrol->ops->work_baton, enrol->verdict.token,
+                             &enrol->record, &end, enrol->p);
+}
+
+/* From here on nothing of it is lost.  Zero: the answer is made already. */
+static int receive(enrol_t *enrol)
+{
+    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
+    scep_record_t *record = &enrol->record;
+    scep_result_t failed;
+    apr_status_t rv;
+
+    record->verified_by = enrol->verdict.id ? enrol->verdict.id : "";
+    enrol->must_settle = ledger->grant(enrol->ops->baton, enrol->verdict.token,
+                                       record, enrol->p);
+    enrol->answer->renewal = *record->renews != '\0';
+    if (ledger->approval(enrol->ops->baton, enrol->csr, enrol->p))
+        record->state = SCEP_STATE_APPROVAL;
+    rv = ledger->receive(enrol->ops->baton, record, enrol->revive,
+                         scep_work_received(record, enrol->p), enrol->p);
+    if (rv == APR_SUCCESS)
+        return 1;
+    /* The same request at the same time has been faster, or there is no
+     * ledger now. */
+    failed = *enrol->res;
+    if (!APR_STATUS_IS_EEXIST(rv) || !look(enrol)) {
+        *enrol->res = failed;
+        ledger_down(enrol);
+    }
+    give_back(enrol);
+    return 0;
 }
 
 static apr_status_t allow(enrol_t *enrol)
@@ -321,6 +437,8 @@ static apr_status_t allow(enrol_t *enrol)
     apr_status_t rv;
 
     scep_policy_granted(policy, &enrol->verdict, &request, enrol->p);
+    enrol->record.device = request.device ? request.device : "";
+    enrol->record.renews = request.renews ? request.renews : "";
     rv = scep_policy_apply(policy, enrol->csr, request.device, &enrol->allowed,
                            enrol->res, enrol->p);
     if (rv != APR_SUCCESS)
@@ -330,34 +448,48 @@ static apr_status_t allow(enrol_t *enrol)
                              enrol->res, enrol->p);
 }
 
-/* From here on the grant is held and must be settled exactly once. */
+/* From here on the grant is held and must be settled. */
 static void decide(enrol_t *enrol)
 {
-    scep_ca_result_t result = { 0 };
-    apr_status_t rv;
-    int spend = 0;
+    scep_work_t work = { .profile = enrol->profile,
+                         .ops = enrol->ops->work,
+                         .baton = enrol->ops->work_baton,
+                         .alg = enrol->alg,
+                         .record = &enrol->record,
+                         .grant = enrol->verdict.token,
+                         .csr = enrol->csr,
+                         .allowed = &enrol->allowed };
 
-    if (allow(enrol) == APR_SUCCESS) {
-        enrol->answer->dropped = enrol->allowed.dropped;
-        submit(enrol, &result);
-        spend = judge(enrol, &result);
-    }
-    rv = settle(enrol, spend, result.certificate);
-    if (spend && APR_STATUS_IS_EAGAIN(rv)) {
-        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_VERIFIER_DOWN,
-                         "the verifier cannot be told of the certificate; it "
-                         "is not delivered");
+    if (allow(enrol) != APR_SUCCESS) {
+        give_back(enrol);
         return;
     }
-    if (spend && rv != APR_SUCCESS) {
-        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_CHALLENGE,
-                         "the hold on the challenge was lost while the CA "
-                         "worked; what it made is not delivered");
+    enrol->answer->dropped = enrol->allowed.dropped;
+    if (enrol->ops->ledger && !receive(enrol))
         return;
+    work.must_settle = enrol->must_settle;
+    enrol->ops->run(enrol->ops->baton, &work, enrol->p);
+    *enrol->res = work.res;
+    enrol->answer->certificate = work.certificate;
+    enrol->answer->unrecorded = work.unrecorded;
+    enrol->answer->remark = work.remark;
+}
+
+static void request(enrol_t *enrol)
+{
+    if (read_csr(enrol) != APR_SUCCESS || gather_facts(enrol) != APR_SUCCESS ||
+        describe(enrol) != APR_SUCCESS)
+        return;
+    if (enrol->ops->ledger && look(enrol))
+        return;
+    if (verify(enrol) == APR_SUCCESS) {
+        decide(enrol);
+    } else if (enrol->ops->ledger) {
+        /* The same request at the same time may have the challenge. */
+        scep_result_t refused = *enrol->res;
+        if (!look(enrol))
+            *enrol->res = refused;
     }
-    if (enrol->res->reason == SCEP_REASON_NONE &&
-        enrol->res->status == SCEP_STATUS_SUCCESS)
-        enrol->answer->certificate = result.certificate;
 }
 
 void scep_enrol_run(const scep_message_t *message,
@@ -378,7 +510,10 @@ void scep_enrol_run(const scep_message_t *message,
                       .p = p };
 
     memset(answer, 0, sizeof(*answer));
-    if (check_type(&enrol) == APR_SUCCESS && read_csr(&enrol) == APR_SUCCESS &&
-        gather_facts(&enrol) == APR_SUCCESS && verify(&enrol) == APR_SUCCESS)
-        decide(&enrol);
+    if (check_type(&enrol) != APR_SUCCESS)
+        return;
+    if (message->type == SCEP_TYPE_CERT_POLL)
+        poll(&enrol);
+    else
+        request(&enrol);
 }

@@ -1,8 +1,9 @@
 /* enrol.h - one enrolment: verify, allow, submit, settle
  * SPDX-License-Identifier: Apache-2.0
  *
- * The one authorisation path for every message type, and the outcome table
- * of DESIGN.md.  What it needs of the world comes through scep_enrol_ops_t.
+ * The one authorisation path for every message type.  What it needs of the
+ * world comes through scep_enrol_ops_t; how an accepted request goes on is in
+ * work.h.
  */
 #ifndef SCEP_ENROL_H
 #define SCEP_ENROL_H
@@ -11,19 +12,49 @@
 #include "csr.h"
 #include "message.h"
 #include "policy.h"
+#include "transaction.h"
+#include "work.h"
+
+/** What an enrolment needs of a ledger.  Every call may fail because it does
+ * not work now. */
+typedef struct scep_ledger_ops_t {
+    /** what this signer has under way or had: scep_transaction_judge()
+     * @param records  set to scep_record_t, newest first */
+    apr_status_t (*seen)(void *baton, const char *signer,
+                         const char *transaction_id,
+                         apr_array_header_t **records, apr_pool_t *p);
+    /** one record, without its CSR; APR_NOTFOUND */
+    apr_status_t (*get)(void *baton, const char *key, scep_record_t *record,
+                        apr_pool_t *p);
+    /** what a record has bought; APR_NOTFOUND: it is revoked, has expired or
+     * is not there any more */
+    apr_status_t (*certificate)(void *baton, const scep_record_t *record,
+                                X509 **certificate, apr_pool_t *p);
+    /** says in the record who granted it, and what that one needs to settle
+     * @return scep_work_t.must_settle */
+    int (*grant)(void *baton, void *token, scep_record_t *record,
+                 apr_pool_t *p);
+    /** whether people must approve it */
+    int (*approval)(void *baton, const scep_csr_t *csr, apr_pool_t *p);
+    /** writes a record and its events; token and lease are set in it
+     * @param revive  one of that key has ended and steps aside
+     * @return APR_EEXIST: there is one of that key */
+    apr_status_t (*receive)(void *baton, scep_record_t *record, int revive,
+                            const apr_array_header_t *events, apr_pool_t *p);
+} scep_ledger_ops_t;
 
 /** How the gateway asks who the device is and gets it a certificate. */
 typedef struct scep_enrol_ops_t {
-    void *baton;
+    void *baton; /**< of the ledger's too */
+    void *work_baton;
     /** asks the profile's verifiers in order */
     void (*verify)(void *baton, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p);
-    /** as scep_verifier_provider_t.settle */
-    apr_status_t (*settle)(void *baton, void *token,
-                           const scep_verify_end_t *end, apr_pool_t *p);
-    /** hands the request to the profile's connector */
-    void (*submit)(void *baton, const scep_ca_request_t *request,
-                   scep_ca_result_t *result, apr_pool_t *p);
+    const scep_work_ops_t *work;
+    /** as scep_work_run(), or hands it over and waits a little: then the
+     * record's state is what is known by then */
+    void (*run)(void *baton, scep_work_t *work, apr_pool_t *p);
+    const scep_ledger_ops_t *ledger; /**< NULL: there is none */
     /** for rules of the policy; NULL: they refuse */
     const scep_policy_ops_t *policy;
 } scep_enrol_ops_t;
@@ -43,6 +74,9 @@ typedef struct scep_enrol_profile_t {
     int renewal; /**< a verifier goes by the signer's certificate */
     int ca_checks_challenge;        /**< it is handed on to the CA */
     apr_interval_time_t ca_longest; /**< as in scep_ca_provider_t */
+    /** how long an enrolment may wait for people and CAs */
+    apr_interval_time_t pending_life;
+    apr_interval_time_t approval_life; /**< for people alone */
 } scep_enrol_profile_t;
 
 /** What came of it, beside the scep_result_t. */
@@ -54,6 +88,10 @@ typedef struct scep_enrol_answer_t {
     const char *verified_by; /**< id of what granted it, or NULL */
     const char *dropped;     /**< extensions left out, or NULL */
     const char *remark; /**< what the CA did otherwise than asked, or NULL */
+    const char *enrolment; /**< key of its record, or NULL */
+    int again;             /**< what had been decided before is told again */
+    int renewal;           /**< the signer's certificate has granted it */
+    X509 *unrecorded;      /**< as in scep_work_t */
 } scep_enrol_answer_t;
 
 /**

@@ -22,7 +22,10 @@ typedef enum {
     SCEP_STATE_UNKNOWN,      /**< to be looked up, never sent again */
     SCEP_STATE_ISSUED = 16,  /**< serial is set */
     SCEP_STATE_REJECTED,     /**< the same request is refused again */
-    SCEP_STATE_FAILED        /**< a fault of ours: it may be asked anew */
+    SCEP_STATE_FAILED,       /**< a fault of ours: it may be asked anew */
+    /** asked again under another transactionID: handle is the key of the
+     * enrolment that answers */
+    SCEP_STATE_SAME
 } scep_state_t;
 
 /** Octets of a digest as hexadecimal digits and a NUL. */
@@ -38,6 +41,7 @@ typedef struct scep_record_t {
     const char *transaction_id; /**< as it came */
     const char *signer;         /**< digest: who may ask for the answer */
     const char *spki;           /**< digest of the CSR's public key */
+    const char *device;
     const char *names;        /**< digest of the canonical subject and SANs */
     int type;                 /**< messageType */
     const unsigned char *csr; /**< the PKCS#10 octets */
@@ -71,7 +75,9 @@ typedef struct scep_record_t {
     apr_time_t lease;  /**< until when */
 } scep_record_t;
 
-/** A certificate as the ledger keeps it.  No text is NULL. */
+/** A record that lives with a pool. */
+scep_record_t *scep_record_copy(const scep_record_t *record, apr_pool_t *p);
+
 typedef enum {
     SCEP_CERTIFICATE_LIVE = 0,
     SCEP_CERTIFICATE_SUPERSEDED, /**< renewed, and left to expire */
@@ -79,6 +85,7 @@ typedef enum {
     SCEP_CERTIFICATE_REVOKING /**< to be revoked when due */
 } scep_certificate_state_t;
 
+/** A certificate as the ledger keeps it.  No text is NULL. */
 typedef struct scep_certificate_t {
     const char *serial; /**< hex, lower case */
     const char *ca;

@@ -42,6 +42,10 @@ typedef enum {
     SCEP_REASON_CA_BAD_CERT, /**< badRequest: the CA's answer failed checks */
     SCEP_REASON_CA_DOWN,     /**< 503 and Retry-After */
     SCEP_REASON_VERIFIER_DOWN, /**< 503 and Retry-After */
+    SCEP_REASON_LEDGER_DOWN,   /**< ditto: nothing can be recorded */
+    SCEP_REASON_TRANSACTION,   /**< badRequest: its transactionID is in use */
+    SCEP_REASON_DISAPPROVED,   /**< badRequest: people said no */
+    SCEP_REASON_EXPIRED,       /**< badRequest: nobody decided in time */
     SCEP_REASON_LOCKOUT,       /**< 429 and Retry-After */
     SCEP_REASON_INTERNAL,      /**< 500: a fault of ours */
     SCEP_REASON_COUNT

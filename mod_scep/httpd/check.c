@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include "approval.h"
 #include "keys.h"
 #include "next_ca.h"
 #include "policy_directives.h"
@@ -219,6 +220,7 @@ static int check_policy(server_rec *s, const scep_conf_t *conf,
 static int check_profile(server_rec *s, scep_conf_t *conf,
                          scep_profile_t *profile, apr_pool_t *pconf)
 {
+    const char *err;
     int rv;
 
     if (!profile->ca_name) {
@@ -246,10 +248,14 @@ static int check_profile(server_rec *s, scep_conf_t *conf,
     profile->enrol.ca_checks_challenge =
         profile->ca->provider->checks_challenge &&
         profile->ca->provider->checks_challenge(profile->ca->data);
+    profile->enrol.pending_life = conf->ledger ? profile->pending_life : 0;
     profile->enrol.ca_longest =
         profile->ca->provider->longest
             ? profile->ca->provider->longest(profile->ca->data)
             : 0;
+    err = mod_scep_approval_check(conf, profile);
+    if (err)
+        return mistake(s, profile->approval->where, "ScepApproval", NULL, err);
     default_verifier(profile, pconf);
     rv = check_verifiers(s, conf, profile, pconf);
     if (rv == OK)

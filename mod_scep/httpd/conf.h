@@ -22,7 +22,10 @@ typedef struct scep_ca_t {
     STACK_OF(X509) *chain; /**< ScepCAChain: issuing CA first; or NULL */
     void *data;            /**< the connector's, from its check */
     scep_gate_t *gate;     /**< NULL: it signs here, or nothing is open yet */
-    struct scep_next_ca_t *next; /**< what follows it; NULL: not known */
+    struct scep_next_ca_t *next;    /**< what follows it; NULL: not known */
+    struct scep_breaker_t *breaker; /**< ditto; NULL without a ledger, too */
+    unsigned int max_concurrent;    /**< calls at a time; 0: the default */
+    apr_interval_time_t patience;   /**< how long a device waits for it */
 } scep_ca_t;
 
 /** One certificate of the RA, and where its key is. */
@@ -84,11 +87,13 @@ typedef struct scep_profile_t {
     apr_array_header_t *verifiers;     /**< scep_verifier_t */
     apr_interval_time_t challenge_ttl;
     apr_interval_time_t challenge_max_ttl;
+    apr_interval_time_t pending_life;   /**< with a ledger */
     unsigned int challenge_require;     /**< SCEP_REQUIRE_* */
     struct scep_static_conf_t *statics; /**< each NULL: not configured */
     struct scep_webhook_conf_t *webhook;
     struct scep_intune_conf_t *intune;
     struct scep_renewal_conf_t *renewal;
+    struct scep_approval_conf_t *approval;
     scep_reply_form_t reply_form;
     scep_reply_certs_t reply_certs;
 

@@ -8,6 +8,7 @@
 #include <ap_provider.h>
 #include <http_core.h>
 
+#include "approval.h"
 #include "audit.h"
 #include "callers.h"
 #include "intune_directives.h"
@@ -23,6 +24,7 @@
 #include "verifier_cert.h"
 #include "verifier_static.h"
 #include "verifier_webhook.h"
+#include "work_directives.h"
 
 static int is_directory(const char *path, apr_pool_t *p)
 {
@@ -317,10 +319,12 @@ const command_rec mod_scep_commands[] = {
                   "bindings that a challenge must have"),
     PROFILE_WORDS("ScepDeviceIdFrom", mod_scep_set_device_id_from,
                   "where a request names its device"),
+    SCEP_APPROVAL_DIRECTIVES,
     SCEP_INTUNE_DIRECTIVES,
     SCEP_RENEWAL_DIRECTIVES,
     SCEP_STATIC_DIRECTIVES,
     SCEP_WEBHOOK_DIRECTIVES,
+    SCEP_WORK_DIRECTIVES,
     PROFILE_TAKE1("ScepReplyCertificates", mod_scep_set_reply_certificates,
                   "what goes along with a certificate: leaf, ca, chain"),
     PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,

@@ -7,28 +7,18 @@
 #include <http_core.h>
 #include <openssl/rand.h>
 
-#include "gate.h"
+#include "audit.h"
+#include "core/work_record.h"
+#include "enrolment_ledger.h"
 #include "http.h"
 #include "lockout.h"
 #include "metrics.h"
 #include "policy_request.h"
 #include "rollover.h"
+#include "work.h"
 
 /* Where the outcome table leaves the delay open. */
 #define RETRY_AFTER_DEFAULT 30
-/* What a connector takes that does not say how long it does. */
-#define CALL_TIME apr_time_from_sec(60)
-
-/* What settle needs to find its verifier again. */
-typedef struct grant_t {
-    const scep_verifier_t *verifier;
-    void *token;
-} grant_t;
-
-typedef struct baton_t {
-    const scep_profile_t *profile;
-} baton_t;
-
 /*
  * Asks the verifiers in order; the first that does not pass decides.  Those
  * behind one that refused take their time all the same, so that the client
@@ -37,7 +27,8 @@ typedef struct baton_t {
 static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
                           scep_verify_result_t *result, apr_pool_t *p)
 {
-    const scep_profile_t *profile = ((baton_t *)batonv)->profile;
+    const scep_profile_t *profile =
+        ((scep_enrolment_baton_t *)batonv)->profile;
     int decided = 0;
 
     for (int i = 0; i < profile->verifiers->nelts; i++) {
@@ -53,7 +44,7 @@ static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
         memset(result, 0, sizeof(*result));
         verifier->provider->verify(verifier->data, request, result, p);
         if (result->outcome == SCEP_VERIFY_GRANTED) {
-            grant_t *grant = apr_palloc(p, sizeof(*grant));
+            scep_grant_t *grant = apr_palloc(p, sizeof(*grant));
             grant->verifier = verifier;
             grant->token = result->token;
             result->token = grant;
@@ -66,45 +57,11 @@ static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
     result->outcome = SCEP_VERIFY_REFUSED;
 }
 
-static apr_status_t settle(void *baton, void *token,
-                           const scep_verify_end_t *end, apr_pool_t *p)
+static void run(void *batonv, scep_work_t *work, apr_pool_t *p)
 {
-    const grant_t *grant = token;
+    const scep_enrolment_baton_t *baton = batonv;
 
-    (void)baton;
-    return grant->verifier->provider->settle(grant->verifier->data,
-                                             grant->token, end, p);
-}
-
-static void submit(void *batonv, const scep_ca_request_t *request,
-                   scep_ca_result_t *result, apr_pool_t *p)
-{
-    const scep_profile_t *profile = ((baton_t *)batonv)->profile;
-    const scep_ca_t *ca = profile->ca;
-    scep_gate_place_t place;
-
-    /* A CA that is slow or hangs must not take every worker with it. */
-    if (ca->gate &&
-        !mod_scep_gate_enter(ca->gate, apr_time_now(),
-                             CALL_TIME + profile->enrol.ca_longest, &place)) {
-        result->outcome = SCEP_CA_UNAVAILABLE;
-        result->reason = "too many requests wait for the CA";
-        return;
-    }
-    ca->provider->submit(ca->data, request, result, p);
-    if (ca->gate)
-        scep_gate_leave(ca->gate, &place);
-}
-
-static const char *serial_text(const X509 *cert, apr_pool_t *p)
-{
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
-    char *text = apr_palloc(p, 2 * (apr_size_t)serial->length + 1);
-
-    text[0] = '\0';
-    for (int i = 0; i < serial->length; i++)
-        apr_snprintf(text + 2 * i, 3, "%02x", serial->data[i]);
-    return text;
+    mod_scep_work_run(baton->r->server, baton->profile, work, p);
 }
 
 static const char *status_text(const scep_result_t *res, apr_pool_t *p)
@@ -141,7 +98,7 @@ static void note_outcome(request_rec *r, const scep_profile_t *profile,
     }
     if (answer->certificate) {
         mod_scep_http_note(r, "scep-serial",
-                           serial_text(answer->certificate, r->pool));
+                           scep_work_serial(answer->certificate, r->pool));
     }
 }
 
@@ -181,7 +138,7 @@ static void log_issued(request_rec *r, const scep_profile_t *profile,
         SCEPLOGNO(0100) "certificate %s issued: profile %s, CA %s, subject "
                         "\"%s\", SAN \"%s\", challenge %s, transaction "
                         "\"%s\"%s%s%s%s",
-        serial_text(answer->certificate, r->pool), profile->name,
+        scep_work_serial(answer->certificate, r->pool), profile->name,
         profile->ca->name, shown(r, answer->subject), shown(r, answer->sans),
         or_dash(answer->verified_by), shown(r, message->transaction_id),
         answer->dropped ? ", left out: " : "",
@@ -203,11 +160,17 @@ static void log_outcome(request_rec *r, const scep_profile_t *profile,
 
     switch (res->reason) {
     case SCEP_REASON_NONE:
-        if (answer->certificate) {
+        if (answer->again) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          SCEPLOGNO(0106) "%s again: profile %s, subject "
+                                          "\"%s\", transaction \"%s\"",
+                          answer->certificate ? "certificate sent" : "pending",
+                          profile->name, subject, id);
+        } else if (answer->certificate) {
             log_issued(r, profile, message, answer);
         } else {
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                          SCEPLOGNO(0101) "pending at the CA: profile %s, "
+                          SCEPLOGNO(0101) "pending: profile %s, "
                                           "subject \"%s\", transaction "
                                           "\"%s\": %s",
                           profile->name, subject, id, detail);
@@ -225,6 +188,7 @@ static void log_outcome(request_rec *r, const scep_profile_t *profile,
     case SCEP_REASON_CA_BAD_CERT:
     case SCEP_REASON_CA_DOWN:
     case SCEP_REASON_VERIFIER_DOWN:
+    case SCEP_REASON_LEDGER_DOWN:
     case SCEP_REASON_INTERNAL:
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       SCEPLOGNO(0104) "no certificate, %s: profile %s, CA "
@@ -239,6 +203,41 @@ static void log_outcome(request_rec *r, const scep_profile_t *profile,
                                       "\"%s\", transaction \"%s\": %s",
                       name, profile->name, subject, id, detail);
     }
+}
+
+/* What of it the ledger does not learn from the enrolment itself. */
+static void report_refusal(request_rec *r, const scep_profile_t *profile,
+                           const scep_message_t *message,
+                           const scep_enrol_answer_t *answer,
+                           const scep_result_t *res)
+{
+    apr_array_header_t *events;
+    scep_event_t *event;
+
+    if (res->reason == SCEP_REASON_NONE || answer->again ||
+        !mod_scep_audit_wanted(r->server))
+        return;
+    events = apr_array_make(r->pool, 1, sizeof(*event));
+    event = apr_array_push(events);
+    memset(event, 0, sizeof(*event));
+    event->type =
+        res->reason == SCEP_REASON_BREACH      ? SCEP_EVENT_CHALLENGE_BREACH
+        : res->reason == SCEP_REASON_CHALLENGE ? SCEP_EVENT_CHALLENGE_REFUSED
+                                               : SCEP_EVENT_REQUEST_REFUSED;
+    event->time = apr_time_now();
+    event->profile = profile->name;
+    event->actor = "device";
+    event->address = r->useragent_ip;
+    event->challenge = answer->verified_by;
+    event->enrolment = answer->enrolment;
+    event->detail =
+        apr_psprintf(r->pool, "%s: %s; transaction %s, subject %s",
+                     scep_result_reason_name(res->reason),
+                     or_dash(res->detail),
+                     or_dash(message ? message->transaction_id : NULL),
+                     or_dash(answer->subject));
+    /* it is refused whether or not that is recorded */
+    (void)mod_scep_audit_write(r->server, events, r->pool);
 }
 
 /* The certificate that was issued and what the profile sends along. */
@@ -296,9 +295,17 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
                               const unsigned char *der, apr_size_t len)
 {
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
-    baton_t baton = { profile };
-    const scep_enrol_ops_t ops = { &baton, ask_verifiers, settle, submit,
-                                   mod_scep_policy_ops(r, profile, NULL) };
+    scep_enrolment_baton_t baton = { r, profile };
+    scep_work_baton_t work = { r->server, profile };
+    const scep_enrol_ops_t ops = {
+        .baton = &baton,
+        .work_baton = &work,
+        .verify = ask_verifiers,
+        .work = conf->ledger ? &mod_scep_work_ops_ledger : &mod_scep_work_ops,
+        .run = run,
+        .policy = mod_scep_policy_ops(r, profile, NULL),
+        .ledger = conf->ledger ? &mod_scep_enrolment_ledger : NULL,
+    };
     scep_enrol_answer_t answer = { 0 };
     scep_result_t res = SCEP_RESULT_INIT;
     scep_message_t *message = NULL;
@@ -318,6 +325,7 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
     note_outcome(r, profile, message, &answer, &res);
     log_outcome(r, profile, message, &answer, &res);
     count_outcome(r, profile, &res);
+    report_refusal(r, profile, message, &answer, &res);
     if (res.http_status == HTTP_SERVICE_UNAVAILABLE) {
         apr_int64_t wait = apr_time_sec(res.retry_after);
         apr_table_setn(r->err_headers_out, "Retry-After",

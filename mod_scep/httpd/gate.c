@@ -15,21 +15,26 @@
 /* where a configuration keeps the one that it has */
 #define GATE_KEY "mod_scep-gate"
 
-apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf)
+static unsigned int half_of_workers(void)
 {
-    apr_shm_t *shm;
     int processes = 1, threads = 1;
     unsigned int count;
-    apr_status_t rv;
 
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     count = (unsigned int)(processes < 1 ? 1 : processes) *
             (unsigned int)(threads < 1 ? 1 : threads) / 2;
-    if (count < 1)
-        count = 1;
-    if (count > PLACES_MAX)
-        count = PLACES_MAX;
+    return count < 1 ? 1 : count > PLACES_MAX ? PLACES_MAX : count;
+}
+
+apr_status_t mod_scep_gate_create(scep_gate_t **gate, unsigned int count,
+                                  apr_pool_t *pconf)
+{
+    apr_shm_t *shm;
+    apr_status_t rv;
+
+    if (count == 0)
+        count = half_of_workers();
     rv = apr_shm_create(&shm, scep_gate_size(count), NULL, pconf);
     if (rv == APR_SUCCESS)
         *gate = scep_gate_create(apr_shm_baseaddr_get(shm), count, pconf);
@@ -46,7 +51,7 @@ apr_status_t mod_scep_gate_open(scep_gate_t **gate, apr_pool_t *pconf)
         *gate = made;
         return APR_SUCCESS;
     }
-    rv = mod_scep_gate_create(gate, pconf);
+    rv = mod_scep_gate_create(gate, 0, pconf);
     return rv == APR_SUCCESS
                ? apr_pool_userdata_setn(*gate, GATE_KEY, NULL, pconf)
                : rv;

@@ -1,4 +1,4 @@
-/* gate.h - half of httpd's workers may wait for a service
+/* gate.h - so many requests may wait for a service
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef MOD_SCEP_GATE_H
@@ -7,11 +7,12 @@
 #include "core/gate.h"
 #include "log.h"
 
-/** In the parent, before children exist: with half as many places as httpd
- * has workers. */
-apr_status_t mod_scep_gate_create(scep_gate_t **gate, apr_pool_t *pconf);
+/** In the parent, before children exist.
+ * @param count  of places; 0: half as many as httpd has workers */
+apr_status_t mod_scep_gate_create(scep_gate_t **gate, unsigned int count,
+                                  apr_pool_t *pconf);
 
-/** The same, made once for a configuration: what verifiers ask shares it, so
+/** The latter, made once for a configuration: what verifiers ask shares it, so
  * that several services that hang at once take no more. */
 apr_status_t mod_scep_gate_open(scep_gate_t **gate, apr_pool_t *pconf);
 

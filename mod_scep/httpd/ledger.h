@@ -105,7 +105,8 @@ apr_status_t mod_scep_ledger_receive(scep_ledger_t *ledger,
 
 /**
  * Writes where a record is now, if its token still holds it, with its events
- * and what it has bought.  A record that is let go has "" as its token.
+ * and what it has bought.  At its end its CSR is forgotten: the challenge
+ * stands in it.  A record that is let go has "" as its token.
  * @param token  that holds it
  * @param record  as it shall be
  * @param certificate  what was issued, or NULL

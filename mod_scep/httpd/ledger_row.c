@@ -115,6 +115,7 @@ void mod_scep_ledger_record_args(const char *args[],
     TEXT(record->signer);
     TEXT(record->spki);
     TEXT(record->names);
+    TEXT(record->device);
     NUMBER(record->type);
     args[i++] = base64_of(record->csr, record->csr_len, p);
     TEXT(record->subject);
@@ -137,6 +138,7 @@ void mod_scep_ledger_update_args(const char *args[],
 {
     int i = changing_args(args, 0, record, change, p);
 
+    args[i++] = record->state >= SCEP_STATE_ISSUED ? "over" : "";
     TEXT(record->key);
     TEXT(token);
     args[i] = NULL;
@@ -156,6 +158,7 @@ apr_int64_t mod_scep_ledger_record_row(scep_record_t *record,
     record->signer = text_of(*columns++, p);
     record->spki = text_of(*columns++, p);
     record->names = text_of(*columns++, p);
+    record->device = text_of(*columns++, p);
     record->type = atoi(*columns++);
     record->csr = octets_of(*columns++, &record->csr_len, p);
     record->subject = text_of(*columns++, p);

@@ -29,6 +29,7 @@ static const char *const version_1[] = {
     "signer TEXT# NOT NULL, "
     "spki TEXT# NOT NULL, "
     "names TEXT# NOT NULL, "
+    "device TEXT# NOT NULL, "
     "type BIGINT NOT NULL, "
     "csr TEXT# NOT NULL, "
     "subject TEXT# NOT NULL, "
@@ -130,7 +131,8 @@ static const char *const *const migrations[SCEP_LEDGER_VERSION] = {
 /* Statements                                                           */
 
 #define RECORD_1                                                              \
-    "number, key, profile, ca, transaction_id, signer, spki, names, type, "
+    "number, key, profile, ca, transaction_id, signer, spki, names, device, " \
+    "type, "
 #define RECORD_2                                                              \
     "subject, sans, address, verifier, granted, verified_by, requester, "     \
     "renews, created, state, handle, serial, reason, fail_info, detail, "     \
@@ -194,15 +196,19 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
                            "WHERE key = %s AND state >= 16 AND change <> %s",
     [SCEP_LEDGER_RECEIVE] =
         "INSERT INTO @enrolment (key, profile, ca, transaction_id, signer, "
-        "spki, names, type, csr, " RECORD_2 ", change) VALUES (%s, %s, %s, "
-        "%s, %s, %s, %s, " N ", %s, %s, %s, %s, %s, %s, %s, %s, %s, " N ", " N
-        ", %s, %s, %s, " N ", %s, " N ", " N ", " N ", %s, " N ", " N
-        ", %s, " N ", %s) ON CONFLICT DO NOTHING",
+        "spki, names, device, type, csr, " RECORD_2 ", change) VALUES (%s, "
+        "%s, %s, %s, %s, %s, %s, %s, " N
+        ", %s, %s, %s, %s, %s, %s, %s, %s, %s, " N ", " N ", %s, %s, %s, " N
+        ", %s, " N ", " N ", " N ", %s, " N ", " N ", %s, " N
+        ", %s) ON CONFLICT DO NOTHING",
+    /* the PKCS#10 has the challengePassword in it: it goes when it is no
+     * longer needed */
     [SCEP_LEDGER_UPDATE] =
         "UPDATE @enrolment SET state = " N ", handle = %s, serial = %s, "
         "reason = %s, fail_info = " N ", detail = %s, settled = " N
         ", tries = " N ", due = " N ", approvals = %s, submitted = " N
-        ", updated = " N ", token = %s, lease = " N ", change = %s "
+        ", updated = " N ", token = %s, lease = " N ", change = %s, "
+        "csr = CASE WHEN %s = 'over' THEN '' ELSE csr END "
         "WHERE key = %s AND token = %s",
     /* one that has been taken already, its answer lost, knows its token */
     [SCEP_LEDGER_TAKE] = "UPDATE @enrolment SET token = %s, lease = " N

@@ -12,7 +12,6 @@
 #include "conf.h"
 #include "counters.h"
 #include "database.h"
-#include "gate.h"
 #include "handler.h"
 #include "jamf.h"
 #include "ledger.h"
@@ -20,6 +19,7 @@
 #include "ndes.h"
 #include "providers.h"
 #include "watchdog.h"
+#include "work.h"
 
 typedef apr_status_t (*verifier_step_t)(void *verifier, server_rec *s,
                                         apr_pool_t *p);
@@ -54,9 +54,7 @@ static apr_status_t open_cas(const scep_conf_t *conf, server_rec *s,
     for (int i = 0; rv == APR_SUCCESS && i < conf->cas->nelts; i++) {
         scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
 
-        if (!ca->provider->signs_here)
-            rv = mod_scep_gate_create(&ca->gate, pconf);
-        if (rv == APR_SUCCESS && ca->provider->open)
+        if (ca->provider->open)
             rv = ca->provider->open(ca->data, s, pconf);
     }
     return rv;
@@ -98,6 +96,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         rv = each_verifier(conf, 0, s, pconf);
     if (rv == APR_SUCCESS)
         rv = open_cas(conf, s, pconf);
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_work_open(conf, s, pconf);
     if (rv != APR_SUCCESS || mod_scep_watchdog_start(s, pconf) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
@@ -139,6 +139,8 @@ static void child_init(apr_pool_t *p, server_rec *s)
         if (ca->provider->child_init)
             rv = ca->provider->child_init(ca->data, s, p);
     }
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_work_child_init(s, p);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      SCEPLOGNO(0002) "a child cannot be prepared");

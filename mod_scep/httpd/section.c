@@ -85,6 +85,7 @@ const char *mod_scep_section_ca(cmd_parms *cmd, void *dirv, const char *arg)
     ca->name = name;
     ca->connector = connector;
     ca->where = where;
+    ca->patience = apr_time_from_msec(900);
     ca->provider = ap_lookup_provider(SCEP_CA_PROVIDER_GROUP, connector,
                                       SCEP_PROVIDER_VERSION);
     if (!ca->provider) {
@@ -127,6 +128,8 @@ static scep_profile_t *profile_create(apr_pool_t *p, const char *name,
     profile->enrol.device_from = SCEP_DEVICE_DEFAULT;
     profile->challenge_ttl = apr_time_from_sec(3600);
     profile->challenge_max_ttl = apr_time_from_sec(7 * 86400);
+    profile->pending_life = apr_time_from_sec(14 * 86400);
+    profile->enrol.approval_life = apr_time_from_sec(7 * 86400);
     return profile;
 }
 

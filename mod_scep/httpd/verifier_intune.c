@@ -385,6 +385,7 @@ static const char *metrics(void *data, apr_time_t now, apr_pool_t *p)
 const scep_verifier_provider_t mod_scep_verifier_intune = {
     .verify = verify,
     .settle = settle,
+    .must_settle = 1,
     .check = check,
     .open = open_intune,
     .child_init = child_init,

@@ -9,12 +9,14 @@
 #include "conf.h"
 #include "counters.h"
 #include "seal_job.h"
+#include "work.h"
 
 /* Each has a thread of its own: services that verifiers talk to may be slow,
  * and what is to be durable must not wait for them. */
 #define STORE_WATCHDOG "_mod_scep_"
 #define VERIFIER_WATCHDOG "_mod_scep_verifiers_"
 #define SEAL_WATCHDOG "_mod_scep_seals_"
+#define ENROLMENT_WATCHDOG "_mod_scep_enrolments_"
 
 static apr_status_t maintain_verifiers(int state, void *sv, apr_pool_t *p)
 {
@@ -59,6 +61,13 @@ static apr_status_t maintain_store(int state, void *sv, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+static apr_status_t maintain_enrolments(int state, void *sv, apr_pool_t *p)
+{
+    if (state == AP_WATCHDOG_STATE_RUNNING)
+        mod_scep_work_maintain(sv, p);
+    return APR_SUCCESS;
+}
+
 apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
 {
     struct {
@@ -67,6 +76,8 @@ apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
         void *baton; /**< NULL: there is nothing to do */
     } tasks[] = { { STORE_WATCHDOG, maintain_store, s },
                   { VERIFIER_WATCHDOG, maintain_verifiers, s },
+                  { ENROLMENT_WATCHDOG, maintain_enrolments,
+                    mod_scep_conf_get(s)->ledger ? s : NULL },
                   { SEAL_WATCHDOG, mod_scep_seal_job_run, NULL } };
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
@@ -81,7 +92,7 @@ apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
                      SCEPLOGNO(0031) "mod_watchdog is needed: load it");
         return APR_ENOTIMPL;
     }
-    tasks[2].baton = seal_job;
+    tasks[3].baton = seal_job;
     for (size_t i = 0; rv == APR_SUCCESS && i < sizeof(tasks) / sizeof(*tasks);
          i++) {
         if (!tasks[i].baton)

@@ -117,8 +117,8 @@ def make_server():
     started = []
 
     def make(lines="", mpm="event", bare=False, start=True,
-             environment=None, ca=None):
-        sandbox = Sandbox(mpm, lines, bare, environment, ca)
+             environment=None, ca=None, ledger=True):
+        sandbox = Sandbox(mpm, lines, bare, environment, ca, ledger)
         started.append(sandbox)
         if start:
             sandbox.start()

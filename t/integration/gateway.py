@@ -133,12 +133,13 @@ class Sandbox:
     instances = []
 
     def __init__(self, mpm="event", lines="", bare=False, environment=None,
-                 ca=None):
+                 ca=None, ledger=True):
         self.dir = scratch()
         self.environment = environment or {}
         self.mpm = mpm
         self.bare = bare
         self.ca = ca
+        self.ledger = ledger
         self.lines = lines
         self.log = Log(self.dir / "error.log")
         self.secrets = set()
@@ -164,6 +165,8 @@ class Sandbox:
         options = ["--mpm", self.mpm, "--config", self.write_lines()]
         if self.bare:
             options.append("--bare")
+        if not self.ledger:
+            options.append("--no-ledger")
         if self.ca:
             options += ["--ca", self.ca]
         done = self.command("start", *options, check=check)

@@ -74,6 +74,7 @@ static void read_record(const call_t *call, scep_record_t *record)
     record->signer = text(call, "signer");
     record->spki = text(call, "spki");
     record->names = text(call, "names");
+    record->device = text(call, "device");
     record->type = (int)number(call, "type", 19);
     record->csr = (const unsigned char *)text(call, "csr");
     record->csr_len = strlen(text(call, "csr"));
@@ -113,6 +114,7 @@ static json_t *show_record(const scep_record_t *record)
     say(made, "signer", record->signer);
     say(made, "spki", record->spki);
     say(made, "names", record->names);
+    say(made, "device", record->device);
     tell(made, "type", record->type);
     json_object_set_new(made, "csr",
                         json_stringn((const char *)record->csr,

@@ -73,9 +73,11 @@ class OtherCa:
 
 @contextlib.contextmanager
 def beside(kind, lines, prepare=None, mpm="event", environment=None,
-           startup=()):
-    """A server that several tests share, with such a CA beside it."""
-    server = Sandbox(mpm, lines, ca=kind, environment=environment)
+           startup=(), ledger=False):
+    """A server that several tests share, with such a CA beside it.  Without
+    a ledger what the CA says is what the device is told."""
+    server = Sandbox(mpm, lines, ca=kind, environment=environment,
+                     ledger=ledger)
     server.startup += startup
     try:
         if prepare:

@@ -449,7 +449,7 @@ def make_world(make_server, realm, keys):
     made = []
 
     def make(kind="adcs-certsrv", mpm="event", lines=PROFILES, more=()):
-        server = make_server(lines, mpm, ca=kind, start=False,
+        server = make_server(lines, mpm, ca=kind, start=False, ledger=False,
                              environment={**environment(realm), **dict(more)})
         server.startup.append("SCEP0421")
         prepare(realm)(server.dir)

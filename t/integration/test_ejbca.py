@@ -121,6 +121,7 @@ def make_world(make_server, keys):
 
     def make(lines="", mpm="event", environment=None):
         made.append(World(make_server(PROFILES + lines, mpm, ca="ejbca",
+                                      ledger=False,
                                       start=False, environment=environment),
                           keys))
         prepare(made[-1].server.dir)
@@ -485,6 +486,8 @@ def test_what_cannot_be_told_is_pending_and_never_sent_again(world, profile,
 def test_a_wrong_certificate_is_not_delivered(world, what):
     world.ca.fault(what)
     world.log.expect(ALARM)
+    # it is one of another issuer, or none that EJBCA knows
+    world.log.expect("SCEP064[23]: certificate")
     world.fails(BAD_REQUEST)
     world.challenge_is("spent")
     world.says(ALARM, "ca-bad-certificate")

@@ -19,7 +19,7 @@ typedef struct world_t {
     int breach;
     scep_ca_result_t answer;
     apr_status_t settle_status;
-    int verified, submitted, settled, spent;
+    int verified, submitted, settled, spent, revoked;
     scep_challenge_facts_t facts;
     char *challenge;
     int renewal;
@@ -125,9 +125,11 @@ static void fake_verify(void *baton, const scep_verify_request_t *request,
 }
 
 static apr_status_t fake_settle(void *baton, void *token,
+                                const scep_record_t *record,
                                 const scep_verify_end_t *end, apr_pool_t *p)
 {
     (void)p;
+    ck_assert_str_eq(record->profile, profile.name);
     ck_assert_ptr_eq(baton, &world);
     ck_assert_ptr_eq(token, &world);
     world.settled++;
@@ -147,10 +149,38 @@ static void fake_submit(void *baton, const scep_ca_request_t *request,
     *result = world.answer;
 }
 
+static apr_time_t fake_clock(void *baton)
+{
+    (void)baton;
+    return NOW;
+}
+
+static void fake_revoke(void *baton, X509 *certificate, apr_pool_t *p)
+{
+    (void)p;
+    ck_assert_ptr_eq(baton, &world);
+    ck_assert_ptr_eq(certificate, world.answer.certificate);
+    world.revoked++;
+}
+
+static void run_here(void *baton, scep_work_t *work, apr_pool_t *p)
+{
+    ck_assert_ptr_eq(baton, &world);
+    scep_work_run(work, p);
+}
+
+static const scep_work_ops_t work_ops = { .clock = fake_clock,
+                                          .submit = fake_submit,
+                                          .revoke = fake_revoke,
+                                          .settle = fake_settle };
+
 static scep_result_t run(scep_enrol_answer_t *answer)
 {
-    const scep_enrol_ops_t ops = { &world, fake_verify, fake_settle,
-                                   fake_submit, NULL };
+    const scep_enrol_ops_t ops = { .baton = &world,
+                                   .work_baton = &world,
+                                   .verify = fake_verify,
+                                   .work = &work_ops,
+                                   .run = run_here };
     scep_result_t res = SCEP_RESULT_INIT;
 
     scep_enrol_run(&message, &profile, &ops, alg, NULL, NOW, answer, &res,

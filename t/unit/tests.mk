@@ -62,6 +62,18 @@ TESTS += %D%/check_enrol
 %C%_check_enrol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_enrol_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_breaker
+TESTS += %D%/check_breaker
+%C%_check_breaker_SOURCES = %D%/check_breaker.c
+%C%_check_breaker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_breaker_LDADD = libunit.la libscepcore.la
+
+check_PROGRAMS += %D%/check_work
+TESTS += %D%/check_work
+%C%_check_work_SOURCES = %D%/check_work.c
+%C%_check_work_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_work_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_query
 TESTS += %D%/check_query
 %C%_check_query_SOURCES = %D%/check_query.c

@@ -1,0 +1,110 @@
+/* enrolment_ledger.c - what an enrolment needs of the ledger
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "enrolment_ledger.h"
+
+#include "approval.h"
+#include "audit.h"
+#include "ledger.h"
+#include "work.h"
+
+static scep_ledger_t *ledger_of(const scep_enrolment_baton_t *baton)
+{
+    return mod_scep_conf_get(baton->r->server)->ledger;
+}
+
+static apr_status_t seen(void *batonv, const char *signer,
+                         const char *transaction_id,
+                         apr_array_header_t **records, apr_pool_t *p)
+{
+    const scep_enrolment_baton_t *baton = batonv;
+
+    return mod_scep_ledger_seen(ledger_of(baton), baton->profile->name, signer,
+                                transaction_id, records, p);
+}
+
+static apr_status_t get(void *baton, const char *key, scep_record_t *record,
+                        apr_pool_t *p)
+{
+    return mod_scep_ledger_get(ledger_of(baton), key, record, p);
+}
+
+static apr_status_t free_certificate(void *certificate)
+{
+    X509_free(certificate);
+    return APR_SUCCESS;
+}
+
+static apr_status_t certificate(void *batonv, const scep_record_t *record,
+                                X509 **found, apr_pool_t *p)
+{
+    const scep_enrolment_baton_t *baton = batonv;
+    scep_certificate_t row;
+    const unsigned char *der;
+    apr_status_t rv = mod_scep_ledger_certificate(ledger_of(baton), record->ca,
+                                                  record->serial, &row, p);
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    if (row.state == SCEP_CERTIFICATE_REVOKED ||
+        row.state == SCEP_CERTIFICATE_REVOKING ||
+        row.not_after <= baton->r->request_time)
+        return APR_NOTFOUND;
+    der = row.der;
+    *found = d2i_X509(NULL, &der, (long)row.der_len);
+    if (!*found)
+        return APR_EGENERAL;
+    apr_pool_cleanup_register(p, *found, free_certificate,
+                              apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+static int grant(void *batonv, void *token, scep_record_t *record,
+                 apr_pool_t *p)
+{
+    const scep_enrolment_baton_t *baton = batonv;
+    const scep_grant_t *granted = token;
+    const scep_verifier_provider_t *provider = granted->verifier->provider;
+    const char *text =
+        provider->freeze
+            ? provider->freeze(granted->verifier->data, granted->token, p)
+            : NULL;
+
+    record->verifier = granted->verifier->name;
+    record->grant = text ? text : "";
+    if (baton->profile->approval)
+        record->requester =
+            mod_scep_approval_requester(baton->r, record->verified_by);
+    return provider->must_settle || *record->renews;
+}
+
+static int approval(void *batonv, const scep_csr_t *csr, apr_pool_t *p)
+{
+    const scep_enrolment_baton_t *baton = batonv;
+
+    (void)csr;
+    (void)p;
+    return mod_scep_approval_wanted(baton->r, baton->profile);
+}
+
+static apr_status_t receive(void *batonv, scep_record_t *record, int revive,
+                            const apr_array_header_t *events, apr_pool_t *p)
+{
+    const scep_enrolment_baton_t *baton = batonv;
+    apr_status_t rv;
+
+    if (!mod_scep_work_lease(baton->profile, record, record->created, p))
+        return APR_EGENERAL;
+    rv = mod_scep_ledger_receive(ledger_of(baton), record, revive, events, p);
+    if (rv == APR_SUCCESS)
+        mod_scep_audit_log(baton->r->server, events, p);
+    return rv;
+}
+
+const scep_ledger_ops_t mod_scep_enrolment_ledger = { .seen = seen,
+                                                      .get = get,
+                                                      .certificate =
+                                                          certificate,
+                                                      .grant = grant,
+                                                      .approval = approval,
+                                                      .receive = receive };
