@@ -237,6 +237,12 @@ const char *mod_scep_keys_load_for_ca(const scep_ca_setup_t *setup,
 const char *mod_scep_keys_read_file(const char **path, const char **text,
                                     apr_size_t *len, apr_pool_t *p)
 {
+    return mod_scep_keys_read_large(path, text, len, 1, p);
+}
+
+const char *mod_scep_keys_read_large(const char **path, const char **text,
+                                     apr_size_t *len, int most, apr_pool_t *p)
+{
     const char *name = ap_server_root_relative(p, *path);
     apr_file_t *file;
     apr_finfo_t info;
@@ -253,10 +259,10 @@ const char *mod_scep_keys_read_file(const char **path, const char **text,
                             apr_strerror(rv, reason, sizeof(reason)));
     }
     rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file);
-    if (rv == APR_SUCCESS &&
-        (info.filetype != APR_REG || info.size > 1024 * 1024)) {
+    if (rv == APR_SUCCESS && (info.filetype != APR_REG ||
+                              info.size > (apr_off_t)most * 1024 * 1024)) {
         apr_file_close(file);
-        return apr_psprintf(p, "%s is no file of up to 1 MiB", name);
+        return apr_psprintf(p, "%s is no file of up to %d MiB", name, most);
     }
     buf = apr_palloc(p, (apr_size_t)info.size + 1);
     if (rv == APR_SUCCESS)

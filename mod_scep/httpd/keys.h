@@ -22,8 +22,13 @@ const char *mod_scep_keys_load_for_ca(const scep_ca_setup_t *setup,
                                       const char *location, EVP_PKEY **key,
                                       apr_pool_t *p);
 
-/** Reads a whole file, relative to ServerRoot. @return NULL, or why not */
+/** Reads a whole file of up to 1 MiB, relative to ServerRoot.
+ * @return NULL, or why not */
 const char *mod_scep_keys_read_file(const char **path, const char **text,
                                     apr_size_t *len, apr_pool_t *p);
+
+/** The same of up to so many MiB. */
+const char *mod_scep_keys_read_large(const char **path, const char **text,
+                                     apr_size_t *len, int most, apr_pool_t *p);
 
 #endif

@@ -13,6 +13,7 @@
 #include "keys.h"
 
 #define CERTIFICATES_MAX 1000000
+#define LIST_MAX 64 /* MiB; those of openssl-blacklist have two */
 
 static scep_policy_t *policy_of(cmd_parms *cmd, void *dirv, const char **err)
 {
@@ -56,7 +57,8 @@ static const char *add_weak_keys(cmd_parms *cmd, void *dirv, const char *file)
 
     if (err)
         return err;
-    if ((err = mod_scep_keys_read_file(&file, &text, &len, cmd->temp_pool)))
+    if ((err = mod_scep_keys_read_large(&file, &text, &len, LIST_MAX,
+                                        cmd->temp_pool)))
         return mod_scep_conf_error(cmd, "%s", err);
     if (!conf->weak && scep_weak_create(&conf->weak, cmd->pool) != APR_SUCCESS)
         return mod_scep_conf_error(cmd, "out of memory");

@@ -90,8 +90,9 @@ def listed():
 def server(listed):
     sandbox = gateway.Sandbox("event", LINES)
     (sandbox.dir / "weak").write_text(
-        "# known\n00000000000000000000\n%s\nffffffffffffffffffff\n"
-        % modulus_line(listed))
+        "# as long as those of openssl-blacklist\n"
+        + "".join("%020x\n" % number for number in range(100000))
+        + modulus_line(listed) + "\nffffffffffffffffffff\n")
     try:
         sandbox.start()
         yield sandbox
