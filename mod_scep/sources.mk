@@ -115,7 +115,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/revocation.c %D%/httpd/revocation.h \
 	%D%/httpd/revocation_crl.c %D%/httpd/revocation_crl.h \
 	%D%/httpd/revocation_fetch.c \
-	%D%/httpd/revocation_job.h \
+	%D%/httpd/revocation_job.c %D%/httpd/revocation_job.h \
 	%D%/httpd/revocation_ocsp.c \
 	%D%/httpd/rollover.c %D%/httpd/rollover.h \
 	%D%/httpd/secret.c %D%/httpd/secret.h \

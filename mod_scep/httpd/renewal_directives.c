@@ -14,8 +14,10 @@ static scep_renewal_conf_t *renewal_of(cmd_parms *cmd, void *dirv,
 
     if (*err)
         return NULL;
-    if (!profile->renewal)
+    if (!profile->renewal) {
         profile->renewal = apr_pcalloc(cmd->pool, sizeof(*profile->renewal));
+        profile->renewal->old_after = SCEP_OLD_AFTER_DEFAULT;
+    }
     return profile->renewal;
 }
 
@@ -99,4 +101,47 @@ const char *mod_scep_set_renewal_names(cmd_parms *cmd, void *dirv,
         }
     }
     return mod_scep_conf_unknown(cmd, word, "subset same any");
+}
+
+const char *mod_scep_set_renewal_old(cmd_parms *cmd, void *dirv,
+                                     const char *what, const char *after,
+                                     const char *time)
+{
+    static const char *const words[] = { [SCEP_OLD_SUPERSEDE] = "supersede",
+                                         [SCEP_OLD_KEEP] = "keep",
+                                         [SCEP_OLD_REVOKE] = "revoke" };
+    const char *err;
+    scep_renewal_conf_t *renewal = renewal_of(cmd, dirv, &err);
+    unsigned int i = 0;
+
+    if (err)
+        return err;
+    while (i < sizeof(words) / sizeof(*words) && strcasecmp(what, words[i]))
+        i++;
+    if (i == sizeof(words) / sizeof(*words))
+        return mod_scep_conf_unknown(cmd, what, "keep supersede revoke");
+    if (time && (i == SCEP_OLD_KEEP || strcasecmp(after, "after")))
+        return mod_scep_conf_error(cmd, "give keep, or supersede or revoke "
+                                        "after TIME");
+    renewal->old = i;
+    renewal->old_set = 1;
+    renewal->old_after = SCEP_OLD_AFTER_DEFAULT;
+    if (time &&
+        (err = mod_scep_conf_time(&renewal->old_after, time, cmd->pool)))
+        err = mod_scep_conf_error(cmd, "%s", err);
+    return err;
+}
+
+const char *mod_scep_set_renewal_unknown(cmd_parms *cmd, void *dirv,
+                                         const char *word)
+{
+    const char *err;
+    scep_renewal_conf_t *renewal = renewal_of(cmd, dirv, &err);
+
+    if (err)
+        return err;
+    renewal->unknown_refused = !strcasecmp(word, "refuse");
+    return renewal->unknown_refused || !strcasecmp(word, "allow")
+               ? NULL
+               : mod_scep_conf_unknown(cmd, word, "allow refuse");
 }

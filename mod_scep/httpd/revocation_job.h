@@ -40,7 +40,7 @@ typedef struct scep_revocation_order_t {
  * asked.
  * @param error  set where the outcome is none of the first two, and where the
  *               CA has not done it yet: what is wrong, no secret in it
- * @return APR_SUCCESS: it is revoked; APR_INPROGRESS: the CA did not do it,
+ * @return APR_SUCCESS: it is revoked; APR_EINPROGRESS: the CA did not do it,
  *         the watchdog tries on; APR_NOTFOUND: the ledger has no such
  *         certificate; APR_EEXIST: it was revoked before; APR_ENOTIMPL: this
  *         CA's connector cannot; APR_EINVAL: no reason for that; else the
@@ -51,8 +51,20 @@ apr_status_t mod_scep_revoke_certificate(server_rec *s,
                                          apr_time_t now, const char **error,
                                          apr_pool_t *p);
 
-/** Revokes what is due, in one process of one node; of the watchdog. */
-void mod_scep_revocation_maintain(server_rec *s, apr_time_t now,
-                                  apr_pool_t *p);
+typedef struct scep_revocation_job_t scep_revocation_job_t;
+
+/**
+ * In the parent: prepares the job.
+ * @param job  set to it, or to NULL where there is no ledger
+ */
+apr_status_t mod_scep_revocation_job_open(scep_revocation_job_t **job,
+                                          server_rec *s, apr_pool_t *pconf);
+
+/**
+ * What mod_watchdog calls, each second in one process of the server: revokes
+ * what is due.  Of several nodes one at a time does.
+ * @param jobv  scep_revocation_job_t
+ */
+apr_status_t mod_scep_revocation_job_run(int state, void *jobv, apr_pool_t *p);
 
 #endif

@@ -8,14 +8,33 @@
 
 #include <apr_escape.h>
 #include <apr_strings.h>
+#include <openssl/err.h>
 
+#include "ledger.h"
 #include "providers.h"
 
 typedef struct scep_cert_verifier_t {
     const scep_renewal_conf_t *conf;
     const char *state_dir;
+    server_rec *server;
+    const scep_profile_t *profile;
     scep_renewal_rule_t rule;
 } scep_cert_verifier_t;
+
+/* What only a ledger can do. */
+static const char *check_ledger(const scep_profile_t *profile,
+                                const scep_conf_t *conf)
+{
+    const scep_renewal_conf_t *renewal = profile->renewal;
+
+    if (!conf->ledger && renewal->old_set && renewal->old != SCEP_OLD_KEEP)
+        return "ScepRenewalOld needs ScepLedger";
+    if (!conf->ledger && renewal->unknown_refused)
+        return "ScepRenewalUnknown refuse needs ScepLedger";
+    if (renewal->old == SCEP_OLD_REVOKE && !profile->ca->provider->revoke)
+        return "ScepRenewalOld revoke: this connector cannot revoke";
+    return NULL;
+}
 
 static const char *check(const scep_verifier_setup_t *setup, void **data)
 {
@@ -23,6 +42,7 @@ static const char *check(const scep_verifier_setup_t *setup, void **data)
         ap_get_module_config((ap_conf_vector_t *)setup->conf, &scep_module);
     const scep_profile_t *profile = dir->profile_section;
     scep_cert_verifier_t *verifier = apr_pcalloc(setup->p, sizeof(*verifier));
+    const char *fault;
 
     if (!profile->renewal || !profile->renewal->revocation.sources) {
         return "say with ScepRenewalRevocation how revoked certificates are "
@@ -30,12 +50,16 @@ static const char *check(const scep_verifier_setup_t *setup, void **data)
     }
     verifier->conf = profile->renewal;
     verifier->state_dir = setup->state_dir;
+    verifier->server = setup->server;
+    verifier->profile = profile;
     verifier->rule = profile->renewal->rule;
     verifier->rule.chain = setup->chain;
     verifier->rule.ext_key_usage = profile->ext_key_usage;
     *data = verifier;
-    return mod_scep_revocation_check(&profile->renewal->revocation, profile,
-                                     setup->p);
+    fault = check_ledger(profile, mod_scep_conf_get(setup->server));
+    return fault ? fault
+                 : mod_scep_revocation_check(&profile->renewal->revocation,
+                                             profile, setup->p);
 }
 
 static apr_status_t open_state(void *data, server_rec *s, apr_pool_t *pconf)
@@ -54,17 +78,94 @@ static apr_status_t child_init(void *data, server_rec *s, apr_pool_t *p)
     return mod_scep_revocation_child_init(&verifier->conf->revocation, p);
 }
 
+static const char *serial_of(const X509 *cert, apr_pool_t *p)
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
+
+    return apr_pescape_hex(p, serial->data, serial->length, 0);
+}
+
+/* A serial number says little where a CA has been made anew. */
+static int is_that(const scep_certificate_t *row, X509 *cert)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+    int same = len > 0 && (apr_size_t)len == row->der_len &&
+               !memcmp(der, row->der, row->der_len);
+
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return same;
+}
+
+/* One that has been renewed does it again for a while: the device may never
+ * have got the answer.  One that was revoked by somebody has no successor. */
+static int may_still(const scep_certificate_t *row,
+                     const scep_renewal_conf_t *conf, apr_time_t now)
+{
+    return row->state == SCEP_CERTIFICATE_LIVE ||
+           (row->state != SCEP_CERTIFICATE_REVOKED && *row->successor &&
+            now < row->changed + conf->old_after);
+}
+
+/* Whether the certificate is one of this profile, and as good as new. */
+static scep_verify_outcome_t ask_ledger(const scep_cert_verifier_t *verifier,
+                                        const scep_verify_request_t *request,
+                                        const char **reason, apr_pool_t *p)
+{
+    scep_ledger_t *ledger = mod_scep_conf_get(verifier->server)->ledger;
+    scep_certificate_t row;
+    apr_status_t rv;
+
+    if (!ledger)
+        return SCEP_VERIFY_GRANTED;
+    rv = mod_scep_ledger_certificate(ledger, verifier->profile->ca->name,
+                                     serial_of(request->signer, p), &row, p);
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        *reason = "the ledger does not know the certificate "
+                  "(ScepRenewalUnknown)";
+        return verifier->conf->unknown_refused ? SCEP_VERIFY_PASS
+                                               : SCEP_VERIFY_GRANTED;
+    }
+    if (rv != APR_SUCCESS) {
+        *reason = "the ledger does not work now";
+        return SCEP_VERIFY_ERROR;
+    }
+    if (!is_that(&row, request->signer))
+        *reason = "the ledger knows another certificate of this number";
+    else if (strcmp(row.profile, verifier->profile->name))
+        *reason = apr_psprintf(p, "the certificate is one of profile %s",
+                               row.profile);
+    else if (row.state == SCEP_CERTIFICATE_REVOKED)
+        *reason = "the certificate is revoked (ledger)";
+    else if (!may_still(&row, verifier->conf, request->now))
+        *reason = *row.successor
+                      ? apr_psprintf(p,
+                                     "the certificate has been renewed by %s "
+                                     "(ScepRenewalOld)",
+                                     row.successor)
+                      : "the certificate is to be revoked (ledger)";
+    else
+        return SCEP_VERIFY_GRANTED;
+    return SCEP_VERIFY_PASS;
+}
+
 /* Who cannot tell now, because a CRL is missing or a responder is down,
  * refuses nobody: the device comes again. */
 static scep_verify_outcome_t judge(const scep_cert_verifier_t *verifier,
                                    const scep_verify_request_t *request,
                                    const char **reason, apr_pool_t *p)
 {
+    scep_verify_outcome_t outcome;
+
     *reason =
         scep_renewal_check(&verifier->rule, request->signer, request->subject,
                            request->sans, request->now, p);
     if (*reason)
         return SCEP_VERIFY_PASS;
+    outcome = ask_ledger(verifier, request, reason, p);
+    if (outcome != SCEP_VERIFY_GRANTED)
+        return outcome;
     switch (mod_scep_revocation_ask(&verifier->conf->revocation,
                                     request->signer, request->now, reason,
                                     p)) {
@@ -84,8 +185,6 @@ static scep_verify_outcome_t judge(const scep_cert_verifier_t *verifier,
 static void verify(void *data, const scep_verify_request_t *request,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
-    const ASN1_INTEGER *serial;
-
     if (!request->signer) {
         result->outcome = SCEP_VERIFY_PASS;
         result->reason = "the request is not signed by a certificate";
@@ -95,10 +194,8 @@ static void verify(void *data, const scep_verify_request_t *request,
     if (result->outcome != SCEP_VERIFY_GRANTED)
         return;
     result->renews = request->signer;
-    serial = X509_get0_serialNumber(request->signer);
     result->id =
-        apr_pstrcat(p, "certificate ",
-                    apr_pescape_hex(p, serial->data, serial->length, 0), NULL);
+        apr_pstrcat(p, "certificate ", serial_of(request->signer, p), NULL);
 }
 
 static apr_status_t settle(void *data, void *token,

@@ -8,6 +8,7 @@
 
 #include "conf.h"
 #include "counters.h"
+#include "revocation_job.h"
 #include "seal_job.h"
 #include "work.h"
 
@@ -17,6 +18,7 @@
 #define VERIFIER_WATCHDOG "_mod_scep_verifiers_"
 #define SEAL_WATCHDOG "_mod_scep_seals_"
 #define ENROLMENT_WATCHDOG "_mod_scep_enrolments_"
+#define REVOCATION_WATCHDOG "_mod_scep_revocations_"
 
 static apr_status_t maintain_verifiers(int state, void *sv, apr_pool_t *p)
 {
@@ -78,12 +80,14 @@ apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
                   { VERIFIER_WATCHDOG, maintain_verifiers, s },
                   { ENROLMENT_WATCHDOG, maintain_enrolments,
                     mod_scep_conf_get(s)->ledger ? s : NULL },
-                  { SEAL_WATCHDOG, mod_scep_seal_job_run, NULL } };
+                  { SEAL_WATCHDOG, mod_scep_seal_job_run, NULL },
+                  { REVOCATION_WATCHDOG, mod_scep_revocation_job_run, NULL } };
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
     scep_seal_job_t *seal_job;
+    scep_revocation_job_t *revocation_job;
     ap_watchdog_t *watchdog;
     apr_status_t rv = mod_scep_seal_job_open(&seal_job, s, pconf);
 
@@ -93,6 +97,10 @@ apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf)
         return APR_ENOTIMPL;
     }
     tasks[3].baton = seal_job;
+    if (rv == APR_SUCCESS)
+        rv = mod_scep_revocation_job_open(&revocation_job, s, pconf);
+    if (rv == APR_SUCCESS)
+        tasks[4].baton = revocation_job;
     for (size_t i = 0; rv == APR_SUCCESS && i < sizeof(tasks) / sizeof(*tasks);
          i++) {
         if (!tasks[i].baton)

@@ -11,6 +11,7 @@
 #include "core/work_record.h"
 #include "gate.h"
 #include "ledger.h"
+#include "revocation_job.h"
 
 /* What a connector takes that does not say how long it does. */
 #define CALL_TIME apr_time_from_sec(60)
@@ -208,14 +209,18 @@ static apr_status_t settle(void *batonv, void *token,
                            const scep_record_t *record,
                            const scep_verify_end_t *end, apr_pool_t *p)
 {
+    const scep_work_baton_t *baton = batonv;
     const scep_grant_t *grant = token;
     apr_status_t rv =
         grant ? grant->verifier->provider->settle(grant->verifier->data,
                                                   grant->token, end, p)
               : APR_SUCCESS;
 
-    (void)batonv;
-    (void)record;
+    if (rv == APR_SUCCESS && end->certificate && *record->renews) {
+        rv =
+            mod_scep_renewal_done(baton->server, baton->profile,
+                                  record->renews, record->serial, end->now, p);
+    }
     return rv;
 }
 

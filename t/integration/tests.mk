@@ -36,6 +36,7 @@ integration_tests = \
 	%D%/test_policy.py \
 	%D%/test_publish.py \
 	%D%/test_renewal.py \
+	%D%/test_renewal_ledger.py \
 	%D%/test_revocation.py \
 	%D%/test_rollover.py \
 	%D%/test_sandbox.py \
