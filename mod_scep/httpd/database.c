@@ -7,6 +7,8 @@
 #include <apr_strings.h>
 #include <http_main.h>
 
+#include <stdlib.h>
+
 #define MUTEX_TYPE "scep-database"
 #define RETAINED "mod_scep_database_1"
 
@@ -23,7 +25,7 @@ static scep_link_t *current;
 
 const char *mod_scep_database_check(int *pgsql, int *bounded, apr_pool_t *p)
 {
-    const char *driver = NULL, *params = "";
+    const char *driver = NULL, *params = "", *max = "";
 
     if (!APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open) ||
         !APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close))
@@ -33,6 +35,8 @@ const char *mod_scep_database_check(int *pgsql, int *bounded, apr_pool_t *p)
             driver = d->args;
         else if (!strcasecmp(d->directive, "DBDParams"))
             params = d->args;
+        else if (!strcasecmp(d->directive, "DBDMax"))
+            max = d->args;
     if (!driver) {
         return "needs DBDriver and DBDParams outside of any container: they "
                "say which database";
@@ -40,6 +44,8 @@ const char *mod_scep_database_check(int *pgsql, int *bounded, apr_pool_t *p)
     driver = ap_getword_conf(p, &driver);
     *pgsql = !strcmp(driver, "pgsql");
     *bounded = !*pgsql || strstr(params, "connect_timeout") != NULL;
+    if (!*pgsql && atoi(max) == 1)
+        return "needs DBDMax 2 at least: who writes keeps a connection";
     return *pgsql || !strcmp(driver, "sqlite3")
                ? NULL
                : apr_psprintf(p,
@@ -129,18 +135,12 @@ apr_status_t mod_scep_database_child_init(scep_database_t *database,
                                           server_rec *s, apr_pool_t *p)
 {
     scep_link_t *link = database->link;
-    apr_status_t rv;
 
     if (link->in_child)
         return APR_SUCCESS;
     link->in_child = 1;
-    if (link->pgsql)
-        return mod_scep_guard_child_init(link->guard, s, p);
-    rv = apr_proc_mutex_child_init(&link->turn,
-                                   apr_proc_mutex_lockfile(link->turn), p);
-    if (rv == APR_SUCCESS)
-        rv = apr_thread_mutex_create(&link->lock, APR_THREAD_MUTEX_DEFAULT, p);
-    return rv;
+    return link->pgsql ? mod_scep_guard_child_init(link->guard, s, p)
+                       : mod_scep_queue_child_init(link, p);
 }
 
 /* ------------------------------------------------------------------ */
@@ -247,6 +247,20 @@ static int writes(const scep_job_t *job)
                    "SELECT", 6) != 0;
 }
 
+/* SQLite's tables are made, where they are not there, by who writes: threads
+ * that all try get into each other's way.  This writes nothing else. */
+static apr_status_t make_ready(scep_job_t *job)
+{
+    scep_job_t nothing = { .database = job->database,
+                           .transaction = 1,
+                           .p = job->p };
+    apr_status_t rv = mod_scep_queue_run(job->database->link, &nothing);
+
+    job->refused = nothing.refused;
+    job->unreached = nothing.unreached;
+    return rv;
+}
+
 static apr_status_t run(scep_job_t *job)
 {
     scep_link_t *link = job->database->link;
@@ -256,13 +270,20 @@ static apr_status_t run(scep_job_t *job)
 
     if (!may_try(link))
         return rv;
-    if (!link->pgsql && writes(job)) {
+    if (!link->pgsql && !writes(job) && !atomic_load(&job->database->ready))
+        rv = make_ready(job);
+    else
+        rv = APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        /* and it has been said why */
+    } else if (!link->pgsql && writes(job)) {
         rv = mod_scep_queue_run(link, job);
     } else if ((dbd = link->open(job->p, ap_server_conf))) {
         rv = run_on(dbd, job);
         link->close(ap_server_conf, dbd);
     } else {
         mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
+        rv = APR_EGENERAL;
         job->unreached = 1;
     }
     if (rv == APR_SUCCESS || rv == APR_EMISMATCH || job->refused)

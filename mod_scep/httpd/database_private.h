@@ -35,7 +35,9 @@ typedef struct scep_link_t {
     atomic_int troubled; /**< and the log says so */
     /* SQLite */
     apr_proc_mutex_t *turn;   /**< between processes; not NULL once opened */
+    ap_dbd_t *writer;         /**< of who is at the head of the queue */
     apr_thread_mutex_t *lock; /**< of the queue */
+    int ending;               /**< the child does */
     struct scep_job_t *first; /**< writes */
     struct scep_job_t **last; /**< where the next one is linked */
 } scep_link_t;
@@ -43,6 +45,7 @@ typedef struct scep_link_t {
 struct scep_database_t {
     const scep_database_setup_t *setup;
     scep_link_t *link;
+    atomic_int ready; /**< SQLite: this process has seen its tables */
 };
 
 /** What one owner has prepared on one connection. */
@@ -107,6 +110,8 @@ apr_status_t mod_scep_session_steps(scep_session_t *session,
 void mod_scep_database_tell(scep_link_t *link, const char *why);
 
 /* database_queue.c */
+
+apr_status_t mod_scep_queue_child_init(scep_link_t *link, apr_pool_t *p);
 
 /** Waits until a job has been written, by this thread or another. */
 apr_status_t mod_scep_queue_run(scep_link_t *link, scep_job_t *job);

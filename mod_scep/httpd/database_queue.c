@@ -1,11 +1,15 @@
 /* database_queue.c - SQLite's one writer: many transactions in one
  * SPDX-License-Identifier: Apache-2.0
  *
- * Who comes to the head of the queue writes for all who stand in it.  Each
- * has a savepoint, so that one whose rows are not as it expected does not
- * take the others along; the COMMIT, and with it the wait for the disk, is
- * one.  Between processes the mutex decides whose turn it is: in SQLite's own
- * busy handler they would sleep and spin.
+ * Who comes to the head of the queue writes for all who stand in it, and the
+ * COMMIT, with its wait for the disk, is one.  Where the rows of one are not
+ * as it expected, which is seldom, all is rolled back and done again with a
+ * savepoint for each, so that it does not take the others along; savepoints
+ * for nothing would cost more than what they guard.  Between processes the
+ * mutex decides whose turn it is: in SQLite's own busy handler they would
+ * sleep and spin.
+ *
+ * The writer keeps its connection, and with it SQLite's cache of pages.
  */
 #include "database_private.h"
 
@@ -14,33 +18,30 @@
 /* Most jobs of one COMMIT. */
 #define TOGETHER 64
 
-/* @return APR_EGENERAL: what is left of the transaction is not known */
-static apr_status_t write_one(scep_session_t *session, scep_job_t *job)
+/* @return APR_SUCCESS, whatever became of the job; else what is left of the
+ *         transaction is not known */
+static apr_status_t write_guarded(scep_session_t *session, scep_job_t *job)
 {
-    apr_status_t rv;
-
     if (mod_scep_session_query(session, "SAVEPOINT scep"))
         return APR_EGENERAL;
-    rv = mod_scep_session_steps(session, job);
-    if (rv == APR_SUCCESS)
-        return mod_scep_session_query(session, "RELEASE scep") ? APR_EGENERAL
-                                                               : APR_SUCCESS;
-    job->rv = rv;
+    job->rv = mod_scep_session_steps(session, job);
     /* SQLite may have rolled back everything, and then this fails, too */
-    return mod_scep_session_query(session, "ROLLBACK TO scep") ||
-                   mod_scep_session_query(session, "RELEASE scep")
-               ? APR_EGENERAL
-               : APR_SUCCESS;
+    if (job->rv != APR_SUCCESS &&
+        mod_scep_session_query(session, "ROLLBACK TO scep"))
+        return APR_EGENERAL;
+    return mod_scep_session_query(session, "RELEASE scep") ? APR_EGENERAL
+                                                           : APR_SUCCESS;
 }
 
-static scep_session_t *give_up(scep_session_t *session,
-                               scep_job_t *const *jobs, int count)
+/* Nothing is written. */
+static apr_status_t give_up(scep_session_t *session, scep_job_t *const *jobs,
+                            int count)
 {
     mod_scep_session_undo(session, jobs[0]->p);
     for (int i = 0; i < count; i++)
         if (!jobs[i]->refused)
             jobs[i]->rv = APR_EGENERAL;
-    return session;
+    return APR_EGENERAL;
 }
 
 /* @return the session of what failed, or NULL */
@@ -59,41 +60,52 @@ static scep_session_t *prepare_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
             mod_scep_session_keep_error(session, jobs[0]->p);
             failed = session;
         }
+        if (job->rv == APR_SUCCESS)
+            atomic_store(&job->database->ready, 1);
     }
     return failed;
 }
 
 /*
  * Writes what can be written.
- * @param leave_out  a job that fails is left out, where SQLite can do that;
- *                   else nothing is written then
- * @return the session of what failed, or NULL
+ * @param guard  a job that does not go is left out; else nothing is written
+ *               then
+ * @param failed  set to the session of what failed, or NULL
+ * @return APR_EMISMATCH: nothing is written, the rows of one were not as it
+ *         expected
  */
-static scep_session_t *write_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
-                                 int count, int leave_out)
+static apr_status_t write_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
+                              int count, int guard, scep_session_t **failed)
 {
-    scep_session_t *failed = prepare_all(dbd, jobs, count), *session;
+    scep_session_t *session = mod_scep_session_of(jobs[0]->database, dbd);
+    apr_status_t rv = APR_SUCCESS;
 
-    session = mod_scep_session_of(jobs[0]->database, dbd);
-    if (failed && !leave_out)
-        return give_up(failed, jobs, count);
-    if (mod_scep_session_query(session, "BEGIN IMMEDIATE"))
+    *failed = prepare_all(dbd, jobs, count);
+    if (*failed && !guard)
+        return give_up(*failed, jobs, count);
+    if (mod_scep_session_query(session, "BEGIN IMMEDIATE")) {
+        *failed = session;
         return give_up(session, jobs, count);
-    for (int i = 0; i < count; i++) {
+    }
+    for (int i = 0; i < count && rv == APR_SUCCESS; i++) {
         if (jobs[i]->rv != APR_SUCCESS)
             continue;
         session = mod_scep_session_of(jobs[i]->database, dbd);
-        if (write_one(session, jobs[i]) != APR_SUCCESS ||
-            (jobs[i]->rv == APR_EGENERAL && !leave_out))
-            return give_up(session, jobs, count);
-        if (jobs[i]->rv == APR_EGENERAL)
-            failed = session;
+        if (guard)
+            rv = write_guarded(session, jobs[i]);
+        else
+            rv = jobs[i]->rv = mod_scep_session_steps(session, jobs[i]);
+        if (rv == APR_EGENERAL || jobs[i]->rv == APR_EGENERAL)
+            *failed = session;
     }
-    if (mod_scep_session_query(session, "COMMIT")) {
+    if (rv == APR_SUCCESS && mod_scep_session_query(session, "COMMIT")) {
+        rv = APR_EGENERAL;
         session->said = NULL;
-        return give_up(session, jobs, count);
+        *failed = session;
     }
-    return failed;
+    if (rv != APR_SUCCESS)
+        give_up(session, jobs, count);
+    return rv;
 }
 
 /* Whether look has not refused everything. */
@@ -105,36 +117,77 @@ static int any_done(scep_job_t *const *jobs, int count)
     return 0;
 }
 
+static void drop_writer(scep_link_t *link)
+{
+    if (link->writer)
+        link->close(ap_server_conf, link->writer);
+    link->writer = NULL;
+}
+
+static void no_connection(scep_link_t *link, scep_job_t *const *jobs,
+                          int count)
+{
+    for (int i = 0; i < count; i++) {
+        jobs[i]->rv = APR_EGENERAL;
+        jobs[i]->unreached = 1;
+    }
+    mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
+}
+
 static void write_jobs(scep_link_t *link, scep_job_t *const *jobs, int count)
 {
-    apr_pool_t *p = jobs[0]->p;
-    ap_dbd_t *dbd = link->open(p, ap_server_conf);
     apr_time_t begun = apr_time_now();
     scep_session_t *failed;
 
-    if (!dbd) {
-        for (int i = 0; i < count; i++) {
-            jobs[i]->rv = APR_EGENERAL;
-            jobs[i]->unreached = 1;
-        }
-        mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
+    if (!link->writer)
+        link->writer = link->open(jobs[0]->p, ap_server_conf);
+    if (!link->writer) {
+        no_connection(link, jobs, count);
         return;
     }
-    failed = write_all(dbd, jobs, count, 0);
-    if (failed) {
-        /* statements of before somebody changed the tables, or one job that
-         * does not go: SQLite loses no answers, nothing is written */
-        mod_scep_session_forget(dbd);
+    /* SQLite loses no answers: what has failed is not written.  It may go
+     * the second time, where somebody has changed the tables since the
+     * statements were prepared. */
+    if (write_all(link->writer, jobs, count, 0, &failed) != APR_SUCCESS) {
+        if (failed)
+            mod_scep_session_forget(link->writer);
         if (apr_time_now() - begun < SCEP_DATABASE_SLOW)
-            failed = write_all(dbd, jobs, count, 1);
+            write_all(link->writer, jobs, count, 1, &failed);
     }
-    if (failed) {
-        mod_scep_database_tell(link, mod_scep_session_error(failed, p));
-        mod_scep_session_forget(dbd);
-    } else if (any_done(jobs, count)) {
-        mod_scep_database_tell(link, NULL);
+    if (!failed) {
+        if (any_done(jobs, count))
+            mod_scep_database_tell(link, NULL);
+        return;
     }
-    link->close(ap_server_conf, dbd);
+    mod_scep_database_tell(link, mod_scep_session_error(failed, jobs[0]->p));
+    mod_scep_session_forget(link->writer);
+    drop_writer(link);
+}
+
+/* Before the child's pools go: mod_dbd wants its connections back. */
+static apr_status_t end_writer(void *linkv)
+{
+    scep_link_t *link = linkv;
+
+    apr_thread_mutex_lock(link->lock);
+    link->ending = 1;
+    if (!link->first)
+        drop_writer(link);
+    apr_thread_mutex_unlock(link->lock);
+    return APR_SUCCESS;
+}
+
+apr_status_t mod_scep_queue_child_init(scep_link_t *link, apr_pool_t *p)
+{
+    apr_status_t rv =
+        apr_proc_mutex_child_init(&link->turn,
+                                  apr_proc_mutex_lockfile(link->turn), p);
+
+    if (rv == APR_SUCCESS)
+        rv = apr_thread_mutex_create(&link->lock, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv == APR_SUCCESS)
+        apr_pool_pre_cleanup_register(p, link, end_writer);
+    return rv;
 }
 
 /* With the lock held: the first one of the queue and those behind it. */
@@ -162,6 +215,8 @@ static void leave(scep_link_t *link, scep_job_t *const *jobs, int count)
     }
     if (link->first)
         apr_thread_cond_signal(link->first->turn);
+    else if (link->ending)
+        drop_writer(link);
 }
 
 apr_status_t mod_scep_queue_run(scep_link_t *link, scep_job_t *job)

@@ -239,11 +239,13 @@ apr_status_t mod_scep_ledger_duty(scep_ledger_t *ledger, const char *duty,
                                   apr_time_t until, apr_pool_t *p);
 
 /**
- * Deletes what is older and no longer needed, some at a time: events that
- * are sealed, enrolments at their end and settled, certificates that have
- * expired; never an unsealed event or a live certificate, nor the record of
- * one.
- * @param deleted  set to how many rows went
+ * Deletes what is older and no longer needed, some at a time: certificates
+ * that have expired, enrolments at their end and settled, events that are
+ * sealed; never an unsealed event or a live certificate, nor the record of
+ * a certificate that is kept.
+ * @param deleted  set to how many rows went; 0 does not yet mean that there
+ *                 is no more: a call looks at some of the enrolments, and the
+ *                 next one of this process goes on from there
  */
 apr_status_t mod_scep_ledger_retain(scep_ledger_t *ledger, apr_time_t before,
                                     apr_time_t now, int *deleted,

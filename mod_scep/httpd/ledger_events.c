@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 
+/* Of enrolments by one challenge: see SCEP_LEDGER_FEW. */
+#define FEW 1000
+
 apr_status_t mod_scep_ledger_events_add(scep_ledger_t *ledger,
                                         const apr_array_header_t *events,
                                         apr_pool_t *p)
@@ -49,30 +52,73 @@ static apr_status_t span_of_seal(scep_ledger_t *ledger, apr_int64_t number,
     return APR_SUCCESS;
 }
 
-/* Picks the shortest way to what a filter wants; what it goes by needs no
- * look at each row. */
-static const char *pick(const scep_ledger_filter_t *filter,
-                        const char *wanted[3], scep_ledger_listing_t *listing)
+/* What a filter asks for by text, in the order of the statements. */
+enum { BY_ENROLMENT = 0, BY_SERIAL, BY_CHALLENGE, TEXTS };
+
+/* Parameters of one call, which the listing points to. */
+typedef struct asked_t {
+    const char *filter[16];
+    const char *lead[3];
+    const char *second[2];
+} asked_t;
+
+/* Whether a challenge has granted so few enrolments that their events can be
+ * put together. */
+static apr_status_t is_few(scep_ledger_t *ledger, const char *challenge,
+                           int *few, apr_pool_t *p)
+{
+    const char *args[] = { challenge, NULL };
+    apr_array_header_t *rows;
+    apr_status_t rv =
+        mod_scep_database_select(ledger->database, SCEP_LEDGER_FEW, args,
+                                 SCEP_DATABASE_AGAIN, &rows, p);
+
+    if (rv == APR_SUCCESS)
+        *few = rows->nelts == 1 &&
+               atoi(APR_ARRAY_IDX(rows, 0, const char *const *)[0]) < FEW;
+    return rv;
+}
+
+/* Picks the shortest way to what a filter wants. */
+static apr_status_t pick(scep_ledger_t *ledger,
+                         const scep_ledger_filter_t *filter,
+                         const char *const *texts, asked_t *asked,
+                         scep_ledger_listing_t *listing, apr_pool_t *p)
 {
     static const scep_ledger_statement_t ways[] = {
         SCEP_LEDGER_EVENT_ENROLMENT, SCEP_LEDGER_EVENT_SERIAL,
         SCEP_LEDGER_EVENT_CHALLENGE
     };
-    const char *by = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int by = 0, count = 0, few = 1;
 
-    listing->statement = SCEP_LEDGER_EVENT_LIST;
-    for (int i = 0; i < 3 && !by; i++)
-        if (*wanted[i]) {
-            by = wanted[i];
-            wanted[i] = "";
-            listing->statement = ways[i];
-        }
-    if (!by && filter->seal == 0)
+    for (int i = 0; i < TEXTS; i++)
+        count += *texts[i] != '\0';
+    while (by < TEXTS && !*texts[by])
+        by++;
+    if (count == 1 && by == BY_CHALLENGE)
+        rv = is_few(ledger, texts[by], &few, p);
+    listing->indexed = 1;
+    if (count == 1 && few) {
+        listing->statement = ways[by];
+        asked->lead[0] = asked->second[0] = texts[by];
+        asked->lead[1] = by == BY_SERIAL ? texts[by] : NULL;
+        listing->second = asked->second;
+    } else if (count == 0 && filter->seal == 0) {
         listing->statement = SCEP_LEDGER_EVENT_UNSEALED;
-    listing->indexed = by || filter->seal == 0;
+    } else {
+        int end = 7; /* of what every statement has */
+
+        listing->statement = SCEP_LEDGER_EVENT_LIST;
+        listing->indexed = 0;
+        for (int i = 0; i < TEXTS; i++) {
+            asked->filter[end++] = texts[i];
+            asked->filter[end++] = texts[i];
+        }
+    }
     if (!filter->ascending)
         listing->statement++; /* the same, backward */
-    return by;
+    return rv;
 }
 
 apr_status_t mod_scep_ledger_events(scep_ledger_t *ledger,
@@ -80,35 +126,27 @@ apr_status_t mod_scep_ledger_events(scep_ledger_t *ledger,
                                     apr_array_header_t **made, apr_pool_t *p)
 {
     const char *profile = mod_scep_ledger_text(filter->profile, p);
-    const char *wanted[] = { mod_scep_ledger_text(filter->enrolment, p),
-                             mod_scep_ledger_text(filter->serial, p),
-                             mod_scep_ledger_text(filter->challenge, p) };
-    scep_ledger_listing_t listing = { .span = SCEP_LEDGER_EVENT_SPAN,
-                                      .times = SCEP_LEDGER_EVENT_TIME };
-    const char *lead[] = { pick(filter, wanted, &listing), NULL };
-    const char *args[] = {
-        profile,
-        profile,
-        apr_itoa(p, filter->type),
-        apr_itoa(p, filter->type ? filter->type : SCEP_LEDGER_ALL),
-        mod_scep_ledger_number(filter->since, p),
-        mod_scep_ledger_number(filter->seal < 0 ? 0 : filter->seal, p),
-        mod_scep_ledger_number(filter->seal < 0 ? APR_INT64_MAX : filter->seal,
-                               p),
-        wanted[2],
-        wanted[2],
-        wanted[0],
-        wanted[0],
-        wanted[1],
-        wanted[1],
-        NULL
+    const char *texts[] = { mod_scep_ledger_text(filter->enrolment, p),
+                            mod_scep_ledger_text(filter->serial, p),
+                            mod_scep_ledger_text(filter->challenge, p) };
+    asked_t asked = {
+        .filter = { profile, profile, apr_itoa(p, filter->type),
+                    apr_itoa(p, filter->type ? filter->type : SCEP_LEDGER_ALL),
+                    mod_scep_ledger_number(filter->since, p),
+                    mod_scep_ledger_number(filter->seal < 0 ? 0 : filter->seal,
+                                           p),
+                    mod_scep_ledger_number(filter->seal < 0 ? APR_INT64_MAX
+                                                            : filter->seal,
+                                           p) }
     };
+    scep_ledger_listing_t listing = { .span = SCEP_LEDGER_EVENT_SPAN,
+                                      .times = SCEP_LEDGER_EVENT_TIME,
+                                      .lead = asked.lead,
+                                      .filter = asked.filter };
     apr_array_header_t *rows = NULL;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = pick(ledger, filter, texts, &asked, &listing, p);
 
-    listing.lead = lead;
-    listing.filter = args;
-    if (filter->seal > 0)
+    if (rv == APR_SUCCESS && filter->seal > 0)
         rv = span_of_seal(ledger, filter->seal, &listing, p);
     if (rv == APR_SUCCESS)
         rv = mod_scep_ledger_rows(ledger, &listing, filter, &rows, p);

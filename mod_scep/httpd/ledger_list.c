@@ -36,6 +36,17 @@ const char *mod_scep_ledger_pattern(const char *part, apr_pool_t *p)
     return pattern;
 }
 
+static int append(const char *args[], const char *const *more)
+{
+    int count = 0;
+
+    while (more && more[count]) {
+        args[count] = more[count];
+        count++;
+    }
+    return count;
+}
+
 /* One statement: rows whose number is from first to last. */
 static apr_status_t page(scep_ledger_t *ledger,
                          const scep_ledger_listing_t *listing,
@@ -43,15 +54,18 @@ static apr_status_t page(scep_ledger_t *ledger,
                          apr_array_header_t **rows, apr_pool_t *p)
 {
     const char *args[SCEP_DATABASE_ARGS];
+    const char *from = mod_scep_ledger_number(first - 1, p);
+    const char *to =
+        mod_scep_ledger_number(last < APR_INT64_MAX ? last + 1 : last, p);
+    const char *const *leads[] = { listing->lead, listing->second };
     int count = 0;
 
-    for (const char *const *arg = listing->lead; arg && *arg; arg++)
-        args[count++] = *arg;
-    args[count++] = mod_scep_ledger_number(first - 1, p);
-    args[count++] =
-        mod_scep_ledger_number(last < APR_INT64_MAX ? last + 1 : last, p);
-    for (const char *const *arg = listing->filter; *arg; arg++)
-        args[count++] = *arg;
+    for (int i = 0; i < (listing->second ? 2 : 1); i++) {
+        count += append(args + count, leads[i]);
+        args[count++] = from;
+        args[count++] = to;
+        count += append(args + count, listing->filter);
+    }
     args[count++] = apr_itoa(p, limit);
     args[count] = NULL;
     return mod_scep_database_select(ledger->database, (int)listing->statement,

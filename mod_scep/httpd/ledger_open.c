@@ -102,6 +102,10 @@ static apr_status_t look(void *ledgerv, scep_session_t *session, apr_pool_t *p)
         mod_scep_session_select(session, "PRAGMA busy_timeout = 200", p);
         mod_scep_session_select(session, "PRAGMA journal_mode = WAL", p);
         mod_scep_session_select(session, "PRAGMA synchronous = FULL", p);
+        mod_scep_session_select(session, "PRAGMA temp_store = MEMORY", p);
+        mod_scep_session_select(session, "PRAGMA cache_size = -16000", p);
+        mod_scep_session_select(session, "PRAGMA wal_autocheckpoint = 4000",
+                                p);
     }
     version = read_version(ledger, session, p);
     if (version < SCEP_LEDGER_VERSION)

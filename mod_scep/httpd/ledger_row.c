@@ -196,6 +196,7 @@ void mod_scep_ledger_certificate_args(const char *args[],
 {
     int i = 0;
 
+    TEXT(certificate->enrolment);
     TEXT(certificate->serial);
     TEXT(certificate->ca);
     TEXT(certificate->profile);
@@ -265,6 +266,7 @@ int mod_scep_ledger_event_args(const char *args[], const scep_event_t *event,
     TEXT(clean.ca_request);
     TEXT(clean.serial);
     TEXT(clean.detail);
+    TEXT(event->enrolment); /* its number */
     args[i] = NULL;
     return i;
 }

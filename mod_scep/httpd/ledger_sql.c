@@ -15,6 +15,11 @@
 /* Of PostgreSQL's locks that have no object; the number means nothing. */
 #define MIGRATION_LOCK "7297320145"
 
+/* An event and a certificate have their enrolment's number: by its key, which
+ * is a digest and may be anywhere, each would change a page of an index more.
+ * What has no enrolment here is rare, and found by what it says. */
+#define RECORD_OF "coalesce((SELECT number FROM @enrolment WHERE key = %s), 0)"
+
 /* What an index is for stands with the statement that uses it.  An enrolment
  * is not at its end below state 16. */
 #define PENDING "state < 16"
@@ -62,6 +67,7 @@ static const char *const version_1[] = {
     "CREATE INDEX @enrolment_challenge ON @enrolment (verified_by, number)",
 
     "CREATE TABLE @certificate (number ^, "
+    "record BIGINT NOT NULL, "
     "serial TEXT# NOT NULL, "
     "ca TEXT# NOT NULL, "
     "profile TEXT# NOT NULL, "
@@ -85,25 +91,30 @@ static const char *const version_1[] = {
     "CREATE INDEX @certificate_expiry ON @certificate (not_after)",
     "CREATE INDEX @certificate_due ON @certificate (due) WHERE state = 3",
 
+    /* no NOT NULL: for several rows at once SQLite would keep a copy of each
+     * page, in case that the last one fails */
     "CREATE TABLE @event (number ^, "
-    "time BIGINT NOT NULL, "
-    "type BIGINT NOT NULL, "
-    "profile TEXT# NOT NULL, "
-    "actor TEXT# NOT NULL, "
-    "address TEXT# NOT NULL, "
-    "challenge TEXT# NOT NULL, "
-    "enrolment TEXT# NOT NULL, "
-    "ca TEXT# NOT NULL, "
-    "ca_request TEXT# NOT NULL, "
-    "serial TEXT# NOT NULL, "
-    "detail TEXT# NOT NULL, "
-    "seal BIGINT NOT NULL DEFAULT 0)",
+    "time BIGINT, "
+    "type BIGINT, "
+    "profile TEXT#, "
+    "actor TEXT#, "
+    "address TEXT#, "
+    "challenge TEXT#, "
+    "enrolment TEXT#, "
+    "ca TEXT#, "
+    "ca_request TEXT#, "
+    "serial TEXT#, "
+    "detail TEXT#, "
+    "record BIGINT, "
+    "seal BIGINT DEFAULT 0)",
+    "CREATE INDEX @event_record ON @event (record, number) "
+    "WHERE record > 0",
     "CREATE INDEX @event_enrolment ON @event (enrolment, number) "
-    "WHERE enrolment <> ''",
+    "WHERE record = 0 AND enrolment <> ''",
     "CREATE INDEX @event_challenge ON @event (challenge, number) "
-    "WHERE challenge <> ''",
+    "WHERE record = 0 AND challenge <> ''",
     "CREATE INDEX @event_serial ON @event (serial, number) "
-    "WHERE serial <> ''",
+    "WHERE record = 0 AND serial <> ''",
     "CREATE INDEX @event_unsealed ON @event (seal, number) WHERE seal = 0",
 
     "CREATE TABLE @seal (number BIGINT NOT NULL PRIMARY KEY, "
@@ -165,16 +176,36 @@ static const char *const *const migrations[SCEP_LEDGER_VERSION] = {
 #define EVENT_FILTER                                                          \
     "number > " N " AND number < " N                                          \
     " AND (%s = '' OR profile = %s) AND type >= " N " AND type <= " N         \
-    " AND time >= " N " AND seal >= " N " AND seal <= " N                     \
-    " AND (%s = '' OR challenge = %s) AND (%s = '' OR enrolment = %s) "       \
-    "AND (%s = '' OR serial = %s) "
+    " AND time >= " N " AND seal >= " N " AND seal <= " N " "
+#define EVENT_TEXTS                                                           \
+    "AND (%s = '' OR enrolment = %s) AND (%s = '' OR serial = %s) "           \
+    "AND (%s = '' OR challenge = %s) "
 #define UP "ORDER BY number LIMIT " N
 #define DOWN "ORDER BY number DESC LIMIT " N
 
+/* Of some enrolments, and of none */
+#define EVENT_BOTH(records, condition)                                        \
+    EVENT_LIST "record IN (" records ") AND record > 0 AND " EVENT_FILTER     \
+               "UNION ALL " EVENT_LIST "record = 0 AND " condition            \
+               " AND " EVENT_FILTER
+#define EVENTS_OF_ENROLMENT                                                   \
+    EVENT_BOTH("SELECT number FROM @enrolment WHERE key = %s",                \
+               "enrolment = %s AND enrolment <> ''")
+#define EVENTS_OF_SERIAL                                                      \
+    EVENT_LIST "record IN (SELECT record FROM @certificate "                  \
+               "WHERE serial = %s) AND record > 0 AND serial = %s "           \
+               "AND " EVENT_FILTER "UNION ALL " EVENT_LIST                    \
+               "record = 0 AND serial = %s AND serial <> '' "                 \
+               "AND " EVENT_FILTER
+#define EVENTS_OF_CHALLENGE                                                   \
+    EVENT_BOTH("SELECT number FROM @enrolment WHERE verified_by = %s",        \
+               "challenge = %s AND challenge <> ''")
+
 #define EVENT_ADD                                                             \
     "INSERT INTO @event (time, type, profile, actor, address, challenge, "    \
-    "enrolment, ca, ca_request, serial, detail) VALUES "
-#define EVENT_VALUES "(" N ", " N ", %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    "enrolment, ca, ca_request, serial, detail, record) VALUES "
+#define EVENT_VALUES                                                          \
+    "(" N ", " N ", %s, %s, %s, %s, %s, %s, %s, %s, %s, " RECORD_OF ")"
 
 #define SPAN_OF(table)                                                        \
     "SELECT coalesce((SELECT min(number) FROM " table                         \
@@ -232,13 +263,16 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
         "SELECT " RECORD_WITHOUT_CSR " FROM @enrolment WHERE " PENDING
         " AND number + 0 > CAST(" N " AS BIGINT) AND number + 0 < CAST(" N
         " AS BIGINT)" RECORD_FILTER_REST " ORDER BY number + 0 DESC LIMIT " N,
+    [SCEP_LEDGER_FEW] = "SELECT count(*) FROM (SELECT 1 FROM @enrolment "
+                        "WHERE verified_by = %s LIMIT 1000) AS few",
     [SCEP_LEDGER_LIST_CHALLENGE] =
         "SELECT " RECORD_WITHOUT_CSR
         " FROM @enrolment WHERE verified_by = %s AND " RECORD_FILTER " " DOWN,
 
     [SCEP_LEDGER_CERT_ADD] =
-        "INSERT INTO @certificate (serial, ca, profile, enrolment, subject, "
-        "sans, device, names, spki, der, " CERT_2 ") VALUES (%s, %s, %s, %s, "
+        "INSERT INTO @certificate (record, serial, ca, profile, enrolment, "
+        "subject, sans, device, names, spki, der, " CERT_2 ") "
+        "VALUES (" RECORD_OF ", %s, %s, %s, %s, "
         "%s, %s, %s, %s, %s, %s, " N ", " N ", " N ", " N ", " N ", " N
         ", %s) ON CONFLICT DO NOTHING",
     [SCEP_LEDGER_CERT_GET] =
@@ -280,25 +314,19 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
     [SCEP_LEDGER_EVENT_SPAN] = SPAN_OF("@event"),
     [SCEP_LEDGER_EVENT_TIME] = "SELECT number, time FROM @event "
                                "WHERE number >= " N " ORDER BY number LIMIT 1",
-    [SCEP_LEDGER_EVENT_LIST] = EVENT_LIST EVENT_FILTER UP,
-    [SCEP_LEDGER_EVENT_LIST_BACK] = EVENT_LIST EVENT_FILTER DOWN,
+    [SCEP_LEDGER_EVENT_LIST] = EVENT_LIST EVENT_FILTER EVENT_TEXTS UP,
+    [SCEP_LEDGER_EVENT_LIST_BACK] = EVENT_LIST EVENT_FILTER EVENT_TEXTS DOWN,
     /* event_unsealed */
     [SCEP_LEDGER_EVENT_UNSEALED] = EVENT_LIST "seal = 0 AND " EVENT_FILTER UP,
     [SCEP_LEDGER_EVENT_UNSEALED_BACK] =
         EVENT_LIST "seal = 0 AND " EVENT_FILTER DOWN,
-    /* event_enrolment, event_serial, event_challenge */
-    [SCEP_LEDGER_EVENT_ENROLMENT] =
-        EVENT_LIST "enrolment = %s AND enrolment <> '' AND " EVENT_FILTER UP,
-    [SCEP_LEDGER_EVENT_ENROLMENT_BACK] =
-        EVENT_LIST "enrolment = %s AND enrolment <> '' AND " EVENT_FILTER DOWN,
-    [SCEP_LEDGER_EVENT_SERIAL] =
-        EVENT_LIST "serial = %s AND serial <> '' AND " EVENT_FILTER UP,
-    [SCEP_LEDGER_EVENT_SERIAL_BACK] =
-        EVENT_LIST "serial = %s AND serial <> '' AND " EVENT_FILTER DOWN,
-    [SCEP_LEDGER_EVENT_CHALLENGE] =
-        EVENT_LIST "challenge = %s AND challenge <> '' AND " EVENT_FILTER UP,
-    [SCEP_LEDGER_EVENT_CHALLENGE_BACK] =
-        EVENT_LIST "challenge = %s AND challenge <> '' AND " EVENT_FILTER DOWN,
+    /* event_record, and the one of the same name */
+    [SCEP_LEDGER_EVENT_ENROLMENT] = EVENTS_OF_ENROLMENT UP,
+    [SCEP_LEDGER_EVENT_ENROLMENT_BACK] = EVENTS_OF_ENROLMENT DOWN,
+    [SCEP_LEDGER_EVENT_SERIAL] = EVENTS_OF_SERIAL UP,
+    [SCEP_LEDGER_EVENT_SERIAL_BACK] = EVENTS_OF_SERIAL DOWN,
+    [SCEP_LEDGER_EVENT_CHALLENGE] = EVENTS_OF_CHALLENGE UP,
+    [SCEP_LEDGER_EVENT_CHALLENGE_BACK] = EVENTS_OF_CHALLENGE DOWN,
 
     [SCEP_LEDGER_SEAL] =
         "INSERT INTO @seal (number, time, count, leaves, root, previous, "
@@ -333,8 +361,7 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
         " AND state >= 16 AND settled = 1 AND updated < " N
         " AND NOT EXISTS (SELECT 1 FROM @certificate WHERE "
         "@certificate.serial = @enrolment.serial "
-        "AND @certificate.ca = @enrolment.ca "
-        "AND @certificate.not_after >= " N ")",
+        "AND @certificate.ca = @enrolment.ca)",
     [SCEP_LEDGER_RETAIN_CERT] =
         "DELETE FROM @certificate WHERE number IN (SELECT number "
         "FROM @certificate WHERE not_after < " N " AND not_after < " N

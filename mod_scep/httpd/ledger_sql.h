@@ -30,6 +30,7 @@ typedef enum {
     SCEP_LEDGER_LIST,     /**< from, to, filter, limit */
     SCEP_LEDGER_LIST_PENDING,   /**< ditto */
     SCEP_LEDGER_LIST_CHALLENGE, /**< challenge, from, to, filter, limit */
+    SCEP_LEDGER_FEW, /**< challenge; gives how many it has granted */
 
     SCEP_LEDGER_CERT_ADD,    /**< see mod_scep_ledger_certificate_args() */
     SCEP_LEDGER_CERT_GET,    /**< serial, ca; gives a certificate */
@@ -51,15 +52,16 @@ typedef enum {
     SCEP_LEDGER_EVENT_4,
     SCEP_LEDGER_EVENT_SPAN,
     SCEP_LEDGER_EVENT_TIME,
-    SCEP_LEDGER_EVENT_LIST,      /**< from, to, filter, limit */
-    SCEP_LEDGER_EVENT_LIST_BACK, /**< the same, the last ones first */
-    SCEP_LEDGER_EVENT_UNSEALED,
+    SCEP_LEDGER_EVENT_LIST, /**< from, to, filter, then enrolment, serial and
+                                 challenge twice each, limit */
+    SCEP_LEDGER_EVENT_LIST_BACK, /**< the same, the last ones first; so each */
+    SCEP_LEDGER_EVENT_UNSEALED,  /**< from, to, filter, limit */
     SCEP_LEDGER_EVENT_UNSEALED_BACK,
-    SCEP_LEDGER_EVENT_ENROLMENT, /**< key, ditto */
+    SCEP_LEDGER_EVENT_ENROLMENT, /**< key, from, to, filter, twice; limit */
     SCEP_LEDGER_EVENT_ENROLMENT_BACK,
-    SCEP_LEDGER_EVENT_SERIAL, /**< serial, ditto */
+    SCEP_LEDGER_EVENT_SERIAL, /**< ditto, but the first serial twice */
     SCEP_LEDGER_EVENT_SERIAL_BACK,
-    SCEP_LEDGER_EVENT_CHALLENGE, /**< challenge, challenge, ditto */
+    SCEP_LEDGER_EVENT_CHALLENGE,
     SCEP_LEDGER_EVENT_CHALLENGE_BACK,
 
     SCEP_LEDGER_SEAL,       /**< the columns of the table, in its order */
@@ -71,7 +73,7 @@ typedef enum {
     SCEP_LEDGER_RETAIN_EVENT,  /**< before, limit */
     SCEP_LEDGER_RETAIN_WINDOW, /**< number, rows; gives the last number of so
                                     many after it, and the first's time */
-    SCEP_LEDGER_RETAIN,        /**< from, to, before, now */
+    SCEP_LEDGER_RETAIN,        /**< from, to, before */
     SCEP_LEDGER_RETAIN_CERT,   /**< before, now, limit */
     SCEP_LEDGER_STATEMENTS
 } scep_ledger_statement_t;
@@ -162,6 +164,8 @@ typedef struct scep_ledger_listing_t {
     scep_ledger_statement_t statement;
     const char *const *lead;   /**< parameters before the numbers; or NULL */
     const char *const *filter; /**< and after them */
+    const char *const *second; /**< parameters before a second pair of numbers
+                                    with the filter; or NULL */
     int indexed; /**< an index leads to the rows: one statement does it */
     apr_int64_t first, last; /**< numbers; both 0: any */
     /* where it is not indexed */

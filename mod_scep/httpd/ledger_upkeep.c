@@ -30,14 +30,13 @@ apr_status_t mod_scep_ledger_duty(scep_ledger_t *ledger, const char *duty,
 /* Goes through the enrolments once, some at a time: those of certificates
  * that live for years stand between others that may go. */
 static apr_status_t retain_enrolments(scep_ledger_t *ledger, apr_time_t before,
-                                      apr_time_t now, int *deleted,
-                                      apr_pool_t *p)
+                                      int *deleted, apr_pool_t *p)
 {
     for (int i = 0; i < WINDOWS && *deleted == 0; i++) {
         const char *from = mod_scep_ledger_number(ledger->retained, p);
         const char *window[] = { from, apr_itoa(p, TOGETHER), NULL };
         const char *args[] = { from, NULL, mod_scep_ledger_number(before, p),
-                               mod_scep_ledger_number(now, p), NULL };
+                               NULL };
         const char *const *row;
         apr_array_header_t *rows;
         int changed = 0;
@@ -80,7 +79,7 @@ apr_status_t mod_scep_ledger_retain(scep_ledger_t *ledger, apr_time_t before,
                                 p);
 
     if (rv == APR_SUCCESS)
-        rv = retain_enrolments(ledger, before, now, &gone, p);
+        rv = retain_enrolments(ledger, before, &gone, p);
     gone += changed;
     if (rv == APR_SUCCESS) {
         changed = 0;

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "../../mod_scep/httpd/database.h"
+#include "ledger_load.h"
 
 static scep_ledger_t *ledger;
 
@@ -542,6 +543,22 @@ static apr_status_t do_retain(call_t *call)
     return rv;
 }
 
+static apr_status_t do_load(call_t *call)
+{
+    ledger_load_t load;
+    apr_status_t rv =
+        ledger_load_run(ledger, (int)number(call, "threads", 1),
+                        (int)number(call, "count", 1), &load, call->p);
+
+    if (rv == APR_SUCCESS) {
+        tell(call->out, "done", load.done);
+        tell(call->out, "failed", load.failed);
+        tell(call->out, "elapsed", load.elapsed);
+        tell(call->out, "consumed", load.consumed);
+    }
+    return rv;
+}
+
 static apr_status_t do_health(call_t *call)
 {
     return mod_scep_ledger_health(ledger, call->p);
@@ -569,7 +586,8 @@ static const struct {
               { "seals", do_seals },
               { "duty", do_duty },
               { "retain", do_retain },
-              { "health", do_health } };
+              { "health", do_health },
+              { "load", do_load } };
 
 /* ------------------------------------------------------------------ */
 /* The module                                                           */
@@ -592,14 +610,6 @@ static const char *status_name(apr_status_t rv)
     }
 }
 
-static void unescape_all(call_t *call)
-{
-    const apr_array_header_t *all = apr_table_elts(call->query);
-
-    for (int i = 0; i < all->nelts; i++)
-        ap_unescape_urlencoded(APR_ARRAY_IDX(all, i, apr_table_entry_t).val);
-}
-
 static int handler(request_rec *r)
 {
     call_t call = { r->pool, NULL, NULL };
@@ -614,7 +624,6 @@ static int handler(request_rec *r)
 
             call.out = json_object();
             ap_args_to_table(r, &call.query);
-            unescape_all(&call);
             rv = calls[i].run(&call);
             say(call.out, "status", status_name(rv));
             tell(call.out, "pid", getpid());

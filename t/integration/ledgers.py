@@ -130,10 +130,10 @@ class Ledger:
             self.process = None
 
     def remove(self):
+        self.stop()
         try:
             self.log.verify()
         finally:
-            self.stop()
             shutil.rmtree(self.dir)
 
     def children(self):
@@ -158,7 +158,8 @@ class Ledger:
             connection.close()
 
     def call(self, name, **members):
-        query = urllib.parse.urlencode(members)
+        query = urllib.parse.urlencode(members,
+                                       quote_via=urllib.parse.quote)
         status, body = self.request("/probe/%s?%s" % (name, query))
         assert status == 200, (status, body)
         return Answer(json.loads(body))
@@ -181,6 +182,7 @@ def record(**members):
         "subject": "CN=device-%d" % number, "sans": "dns:d%d" % number,
         "address": "192.0.2.1", "verifier": "otp", "grant": "g",
         "verified_by": "%016x" % number, "requester": "alice", "renews": "",
+        "device": "",
         "created": 1000, "state": 0, "handle": "", "serial": "",
         "reason": 0, "fail_info": 0, "detail": "", "settled": 0, "tries": 0,
         "due": 2000, "approvals": "", "submitted": 0, "updated": 1000,

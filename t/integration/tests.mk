@@ -27,6 +27,7 @@ integration_tests = \
 	%D%/test_intune.py \
 	%D%/test_jamf.py \
 	%D%/test_kerberos_client.py \
+	%D%/test_ledger.py \
 	%D%/test_local_ca.py \
 	%D%/test_lockout.py \
 	%D%/test_metrics.py \
@@ -89,6 +90,7 @@ check_PROGRAMS += %D%/adcs_probe
 # What does with the ledger what no device can yet, in processes of httpd.
 check_LTLIBRARIES += ledger_probe.la
 ledger_probe_la_SOURCES = %D%/ledger_probe.c \
+	%D%/ledger_load.c %D%/ledger_load.h \
 	mod_scep/httpd/database.c mod_scep/httpd/database_guard.c \
 	mod_scep/httpd/database_queue.c mod_scep/httpd/database_session.c \
 	mod_scep/httpd/ledger_certificates.c \
