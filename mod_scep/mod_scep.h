@@ -447,8 +447,10 @@ typedef enum {
 
 typedef struct scep_verify_result_t {
     scep_verify_outcome_t outcome;
-    void *token;        /**< for settle */
-    const char *id;     /**< GRANTED: names what granted it, for the log */
+    void *token; /**< for settle */
+    /** names what granted it, or the challenge that was refused where that is
+     * known, for log and audit trail */
+    const char *id;
     const char *reason; /**< otherwise: why, for the log */
     int breach;         /**< REFUSED: a spent secret came again */
     /** GRANTED, and wants_device: which one of facts.devices the grant is

@@ -188,9 +188,9 @@ static apr_status_t verify(enrol_t *enrol)
 
     enrol->ops->verify(enrol->ops->baton, &enrol->who, verdict, enrol->p);
     reason = verdict->reason ? verdict->reason : "nobody granted it";
+    enrol->answer->verified_by = verdict->id;
     switch (verdict->outcome) {
     case SCEP_VERIFY_GRANTED:
-        enrol->answer->verified_by = verdict->id;
         return APR_SUCCESS;
     case SCEP_VERIFY_ERROR:
         return scep_result_fail(enrol->res, enrol->p,

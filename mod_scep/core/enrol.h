@@ -81,13 +81,14 @@ typedef struct scep_enrol_profile_t {
 
 /** What came of it, beside the scep_result_t. */
 typedef struct scep_enrol_answer_t {
-    X509 *certificate;       /**< SUCCESS; lives with the pool */
-    const scep_csr_t *csr;   /**< as far as it was read, or NULL */
-    const char *subject;     /**< for the log, or NULL */
-    const char *sans;        /**< for the log, or NULL */
-    const char *verified_by; /**< id of what granted it, or NULL */
-    const char *dropped;     /**< extensions left out, or NULL */
-    const char *remark; /**< what the CA did otherwise than asked, or NULL */
+    X509 *certificate;     /**< SUCCESS; lives with the pool */
+    const scep_csr_t *csr; /**< as far as it was read, or NULL */
+    const char *subject;   /**< for the log, or NULL */
+    const char *sans;      /**< for the log, or NULL */
+    /** id of what granted it, or of the challenge that was refused, or NULL */
+    const char *verified_by;
+    const char *dropped; /**< extensions left out, or NULL */
+    const char *remark;  /**< what the CA did otherwise than asked, or NULL */
     const char *enrolment; /**< key of its record, or NULL */
     int again;             /**< what had been decided before is told again */
     int renewal;           /**< the signer's certificate has granted it */

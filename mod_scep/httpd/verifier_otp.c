@@ -48,10 +48,10 @@ static const char *refusal(scep_challenge_outcome_t outcome)
 static void report(scep_challenge_outcome_t outcome, const char *id,
                    scep_verify_result_t *result, apr_pool_t *p)
 {
+    result->id = *id ? apr_pstrdup(p, id) : NULL;
     switch (outcome) {
     case SCEP_CHALLENGE_CLAIMED:
         result->outcome = SCEP_VERIFY_GRANTED;
-        result->id = apr_pstrdup(p, id);
         return;
     case SCEP_CHALLENGE_NOT_FOUND:
         /* Another verifier may know a secret that the store does not. */

@@ -11,6 +11,7 @@ import socket
 import stat
 
 import pytest
+from cryptography import x509
 
 import adminapi
 import outages
@@ -19,7 +20,8 @@ import scepctl
 import stores
 import trails
 from adminapi import problem
-from gateway import wait_until
+from gateway import make_csr, wait_until
+from pkimessage import FAILURE, SUCCESS
 from trails import Trail
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -62,6 +64,14 @@ def server():
 @pytest.fixture
 def trail(server):
     return Trail(server)
+
+
+def enrol(server, keys, challenge, number=0):
+    """The status of a device's request, and its CertRep."""
+    key, device = keys.rsa(number=number), server.endpoint()
+    reply = device.send(device.request(key, make_csr(key, challenge),
+                                       keys.signer(number)))
+    return reply.status, reply
 
 
 def of_challenge(trail, ident):
@@ -422,3 +432,48 @@ def test_no_secret_is_in_the_trail(server, trail):
     assert found["challenge"] not in (server.dir / "audit.log").read_text()
     assert found["challenge"] not in str(trail.sql(
         "SELECT * FROM ledger_event"))
+
+
+# -------------------------------------------------------------- enrolments
+
+def test_from_a_certificate_back_to_who_asked_for_its_challenge(
+        server, trail, keys):
+    found = adminapi.Caller(server, "alice", "/all").issue()
+    status, reply = enrol(server, keys, found["challenge"])
+    assert status == SUCCESS
+    cert = x509.load_der_x509_certificate(reply.certificates[0])
+    serial = cert.serial_number.to_bytes(
+        (cert.serial_number.bit_length() + 7) // 8, "big").hex()
+    issued, = [row for row in trail.events("--serial", serial)
+               if row["event"] == "certificate-issued"]
+    steps = trail.events("--enrolment", issued["enrolment"])
+    names = [row["event"] for row in steps]
+    assert names[0] == "request-received" and "challenge-used" in names
+    assert "ca-called" in names and names[-1] == "certificate-issued"
+    assert {row.get("challenge") for row in steps} == {found["id"]}
+    assert {row["profile"] for row in steps} == {"default"}
+    assert {row["address"] for row in steps if row["actor"] == "device"} == \
+        {"127.0.0.1"}
+    assert issued["ca"] == "issuing"
+    first = of_challenge(trail, found["id"])[0]
+    assert (first["event"], first["actor"]) == ("challenge-issued", "alice")
+
+
+def test_refusals_are_events_too(server, trail, keys):
+    found = server.issue(subject="CN=other")
+    server.log.allow("SCEP0103")
+    assert enrol(server, keys, found["challenge"])[0] == FAILURE
+    assert enrol(server, keys, "0" * 32)[0] == FAILURE
+    used = server.issue()
+    assert enrol(server, keys, used["challenge"])[0] == SUCCESS
+    assert enrol(server, keys, used["challenge"], number=1)[0] == FAILURE
+    rows = trail.ctl("audit", "list", "--json", "--limit", "20").json
+    names = [row["event"] for row in rows]
+    assert names[0] == "challenge-breach"
+    assert names.count("challenge-refused") >= 2
+    assert rows[0]["address"] == "127.0.0.1"
+    assert rows[0]["challenge"] == used["id"]
+    assert found["id"] in {row.get("challenge") for row in rows
+                           if row["event"] == "challenge-refused"}
+    trail.sealed()
+    assert trail.findings() == []
