@@ -6,6 +6,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/alg.c %D%/core/alg.h %D%/core/alg_key.c \
 	%D%/core/breaker.c %D%/core/breaker.h \
 	%D%/core/cert.c %D%/core/cert.h %D%/core/cert_publish.c \
+	%D%/core/cert_id.c %D%/core/cert_id.h \
 	%D%/core/challenge_claim.c \
 	%D%/core/challenge_manage.c \
 	%D%/core/challenge_quota.c \
@@ -58,6 +59,7 @@ libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
 module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
+	%D%/httpd/access.c %D%/httpd/access.h \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
 	%D%/httpd/admin_challenges.c %D%/httpd/admin_events.c \
 	%D%/httpd/admin_explain.c \

@@ -75,6 +75,11 @@ apr_status_t scep_cert_degenerate(const STACK_OF(X509) *certs,
                                   const unsigned char **der, apr_size_t *len,
                                   apr_pool_t *p);
 
+/** The same with a CRL alone (RFC 8894 section 4.6.1). */
+apr_status_t scep_cert_degenerate_crl(const X509_CRL *crl,
+                                      const unsigned char **der,
+                                      apr_size_t *len, apr_pool_t *p);
+
 /**
  * Prepares the answer to GetCACert.  One certificate: DER and
  * application/x-x509-ca-cert; more: application/x-x509-ca-ra-cert.

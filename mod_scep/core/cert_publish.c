@@ -1,6 +1,7 @@
 /* cert_publish.c - what GetCACert and GetCACaps answer
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <limits.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -24,6 +25,9 @@ static const unsigned char head[] = {
 };
 static const unsigned char tail[] = { 0x31, 0x00 };
 
+/* tags within SignedData */
+enum { CERTIFICATES = 0, CRLS = 1 };
+
 static unsigned char *put(unsigned char *at, const unsigned char *octets,
                           apr_size_t len)
 {
@@ -31,13 +35,38 @@ static unsigned char *put(unsigned char *at, const unsigned char *octets,
     return at + len;
 }
 
-/* Written by hand: OpenSSL's encoder would sort the certificates. */
+/* Writes it around what is there in one element; returns that element's
+ * place.  By hand: OpenSSL's encoder would sort the certificates. */
+static unsigned char *wrap(int tag, int inner_len, const unsigned char **der,
+                           apr_size_t *len, apr_pool_t *p)
+{
+    int body_len, content_len, info_len, total;
+    unsigned char *out, *at;
+
+    body_len = (int)sizeof(head) + ASN1_object_size(1, inner_len, tag) +
+               (int)sizeof(tail);
+    content_len = ASN1_object_size(1, body_len, V_ASN1_SEQUENCE);
+    info_len = (int)sizeof(signed_data) + ASN1_object_size(1, content_len, 0);
+    total = ASN1_object_size(1, info_len, V_ASN1_SEQUENCE);
+    at = out = apr_palloc(p, (apr_size_t)total);
+    ASN1_put_object(&at, 1, info_len, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+    at = put(at, signed_data, sizeof(signed_data));
+    ASN1_put_object(&at, 1, content_len, 0, V_ASN1_CONTEXT_SPECIFIC);
+    ASN1_put_object(&at, 1, body_len, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+    at = put(at, head, sizeof(head));
+    ASN1_put_object(&at, 1, inner_len, tag, V_ASN1_CONTEXT_SPECIFIC);
+    put(at + inner_len, tail, sizeof(tail));
+    *der = out;
+    *len = (apr_size_t)total;
+    return at;
+}
+
 apr_status_t scep_cert_degenerate(const STACK_OF(X509) *certs,
                                   const unsigned char **der, apr_size_t *len,
                                   apr_pool_t *p)
 {
-    int i, certs_len = 0, body_len, content_len, info_len, total;
-    unsigned char *out, *at;
+    int i, certs_len = 0;
+    unsigned char *at;
 
     ERR_clear_error();
     for (i = 0; i < sk_X509_num(certs); i++) {
@@ -51,23 +80,25 @@ apr_status_t scep_cert_degenerate(const STACK_OF(X509) *certs,
     }
     if (certs_len == 0)
         return APR_EINVAL;
-    body_len = (int)sizeof(head) + ASN1_object_size(1, certs_len, 0) +
-               (int)sizeof(tail);
-    content_len = ASN1_object_size(1, body_len, V_ASN1_SEQUENCE);
-    info_len = (int)sizeof(signed_data) + ASN1_object_size(1, content_len, 0);
-    total = ASN1_object_size(1, info_len, V_ASN1_SEQUENCE);
-    at = out = apr_palloc(p, (apr_size_t)total);
-    ASN1_put_object(&at, 1, info_len, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-    at = put(at, signed_data, sizeof(signed_data));
-    ASN1_put_object(&at, 1, content_len, 0, V_ASN1_CONTEXT_SPECIFIC);
-    ASN1_put_object(&at, 1, body_len, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-    at = put(at, head, sizeof(head));
-    ASN1_put_object(&at, 1, certs_len, 0, V_ASN1_CONTEXT_SPECIFIC);
+    at = wrap(CERTIFICATES, certs_len, der, len, p);
     for (i = 0; i < sk_X509_num(certs); i++)
         i2d_X509(sk_X509_value(certs, i), &at);
-    put(at, tail, sizeof(tail));
-    *der = out;
-    *len = (apr_size_t)total;
+    return APR_SUCCESS;
+}
+
+apr_status_t scep_cert_degenerate_crl(const X509_CRL *crl,
+                                      const unsigned char **der,
+                                      apr_size_t *len, apr_pool_t *p)
+{
+    int crl_len = i2d_X509_CRL(crl, NULL);
+    unsigned char *at;
+
+    if (crl_len <= 0 || crl_len > INT_MAX / 2) {
+        ERR_clear_error();
+        return APR_EGENERAL;
+    }
+    at = wrap(CRLS, crl_len, der, len, p);
+    i2d_X509_CRL(crl, &at);
     return APR_SUCCESS;
 }
 

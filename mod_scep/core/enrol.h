@@ -93,6 +93,8 @@ typedef struct scep_enrol_answer_t {
     int again;             /**< what had been decided before is told again */
     int renewal;           /**< the signer's certificate has granted it */
     X509 *unrecorded;      /**< as in scep_work_t */
+    X509_CRL *crl;         /**< SUCCESS of a GetCRL; lives with the pool */
+    const char *sent;      /**< GetCert, GetCRL: what that is, for the log */
 } scep_enrol_answer_t;
 
 /**

@@ -120,15 +120,17 @@ apr_status_t scep_message_can_reply(const scep_message_t *message,
  * Builds the CertRep for an outcome.
  * @param outcome  status, failInfo and text
  * @param certs  SUCCESS: the issued certificate first, then what follows it
+ * @param crl  SUCCESS of a GetCRL: the CRL, instead of them; else NULL
  * @param nonce  16 fresh random octets, the reply's senderNonce
  * @param der  in p
  * @param res  set when building fails
  */
 apr_status_t scep_message_reply(
     const scep_message_t *message, const scep_result_t *outcome,
-    const STACK_OF(X509) *certs, const unsigned char nonce[SCEP_NONCE_LEN],
-    const scep_reply_form_t *form, const scep_ra_t *ra, const scep_alg_t *alg,
-    const scep_oid_t *oid, const unsigned char **der, apr_size_t *len,
-    scep_result_t *res, apr_pool_t *p);
+    const STACK_OF(X509) *certs, const X509_CRL *crl,
+    const unsigned char nonce[SCEP_NONCE_LEN], const scep_reply_form_t *form,
+    const scep_ra_t *ra, const scep_alg_t *alg, const scep_oid_t *oid,
+    const unsigned char **der, apr_size_t *len, scep_result_t *res,
+    apr_pool_t *p);
 
 #endif

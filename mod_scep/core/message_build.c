@@ -190,10 +190,12 @@ static int put_signer_info(scep_der_out_t *out, const scep_der_t *set,
     return 1;
 }
 
-/* What is signed: nothing, or the certificates in their envelope. */
+/* What is signed: nothing, or the certificates or the CRL in their
+ * envelope. */
 static apr_status_t make_content(scep_der_t *content,
                                  const scep_message_t *message,
                                  const STACK_OF(X509) *certs,
+                                 const X509_CRL *crl,
                                  const scep_reply_form_t *form,
                                  const scep_alg_t *alg, scep_result_t *res,
                                  apr_pool_t *p)
@@ -203,7 +205,9 @@ static apr_status_t make_content(scep_der_t *content,
     scep_der_out_t out;
     apr_status_t rv;
 
-    if (scep_cert_degenerate(certs, &bag, &bag_len, p) != APR_SUCCESS)
+    rv = crl ? scep_cert_degenerate_crl(crl, &bag, &bag_len, p)
+             : scep_cert_degenerate(certs, &bag, &bag_len, p);
+    if (rv != APR_SUCCESS)
         return scep_result_fail(res, p, SCEP_REASON_INTERNAL,
                                 "the certificates cannot be encoded");
     scep_der_out_init(&out,
@@ -300,10 +304,11 @@ static apr_status_t make_reply(const scep_message_t *message,
 
 apr_status_t scep_message_reply(
     const scep_message_t *message, const scep_result_t *outcome,
-    const STACK_OF(X509) *certs, const unsigned char nonce[SCEP_NONCE_LEN],
-    const scep_reply_form_t *form, const scep_ra_t *ra, const scep_alg_t *alg,
-    const scep_oid_t *oid, const unsigned char **der, apr_size_t *len,
-    scep_result_t *res, apr_pool_t *p)
+    const STACK_OF(X509) *certs, const X509_CRL *crl,
+    const unsigned char nonce[SCEP_NONCE_LEN], const scep_reply_form_t *form,
+    const scep_ra_t *ra, const scep_alg_t *alg, const scep_oid_t *oid,
+    const unsigned char **der, apr_size_t *len, scep_result_t *res,
+    apr_pool_t *p)
 {
     int success = outcome->status == SCEP_STATUS_SUCCESS;
     attributes_t attributes = { .p = p };
@@ -313,7 +318,7 @@ apr_status_t scep_message_reply(
 
     ERR_clear_error();
     if (success)
-        rv = make_content(&content, message, certs, form, alg, res, p);
+        rv = make_content(&content, message, certs, crl, form, alg, res, p);
     if (rv == APR_SUCCESS) {
         add_all(&attributes, message, outcome, nonce, oid);
         rv = make_reply(message, &attributes, &content,

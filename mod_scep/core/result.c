@@ -54,6 +54,8 @@ static const reason_t reasons[SCEP_REASON_COUNT] = {
                              "the request is not allowed", 0 },
     [SCEP_REASON_NO_TRANSACTION] = { "no-transaction", SCEP_FAIL_BAD_CERT_ID,
                                      "the transaction is not known", 0 },
+    [SCEP_REASON_CERT_ID] = { "no-certificate", SCEP_FAIL_BAD_CERT_ID,
+                              "there is no such certificate", 0 },
     [SCEP_REASON_CA_REJECTED] = { "ca-rejected", SCEP_FAIL_BAD_REQUEST,
                                   "the CA refused the request", 0 },
     [SCEP_REASON_CA_FAULT] = { "ca-fault", SCEP_FAIL_BAD_REQUEST,

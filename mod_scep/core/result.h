@@ -37,6 +37,7 @@ typedef enum {
     SCEP_REASON_BREACH,         /**< the same to the client: spent before */
     SCEP_REASON_POLICY,         /**< badRequest: subject, SAN, extension */
     SCEP_REASON_NO_TRANSACTION, /**< badCertId: CertPoll for nothing known */
+    SCEP_REASON_CERT_ID,        /**< badCertId: GetCert, GetCRL: not here */
     SCEP_REASON_CA_REJECTED,    /**< failInfo as the CA said */
     SCEP_REASON_CA_FAULT,       /**< ditto: it refuses the gateway */
     SCEP_REASON_CA_BAD_CERT, /**< badRequest: the CA's answer failed checks */

@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include "access.h"
 #include "approval.h"
 #include "keys.h"
 #include "next_ca.h"
@@ -272,7 +273,11 @@ static int finish_profile(server_rec *s, const scep_conf_t *conf,
     const ap_directive_t *where = NULL;
     const char *err = mod_scep_rollover_check(conf, profile, &where, pconf);
 
-    return err ? mistake(s, where, "ScepRolloverProfile", NULL, err)
+    if (err)
+        return mistake(s, where, "ScepRolloverProfile", NULL, err);
+    err = mod_scep_access_check(conf, profile);
+    return err ? mistake(s, profile->where, "<ScepProfile> of the name",
+                         profile->name, err)
                : prepare_answers(s, profile, pconf);
 }
 

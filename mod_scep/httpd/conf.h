@@ -96,6 +96,8 @@ typedef struct scep_profile_t {
     struct scep_approval_conf_t *approval;
     scep_reply_form_t reply_form;
     scep_reply_certs_t reply_certs;
+    int get_cert; /**< GetCert is served */
+    int get_crl;  /**< GetCRL is */
 
     scep_body_t ca_caps; /**< prepared answers */
     scep_body_t ca_cert;

@@ -8,6 +8,7 @@
 #include <ap_provider.h>
 #include <http_core.h>
 
+#include "access.h"
 #include "approval.h"
 #include "audit.h"
 #include "callers.h"
@@ -329,6 +330,10 @@ const command_rec mod_scep_commands[] = {
                   "what goes along with a certificate: leaf, ca, chain"),
     PROFILE_TAKE1("ScepFailureContent", mod_scep_set_failure_content,
                   "content of FAILURE and PENDING: empty or absent"),
+    PROFILE_FLAG("ScepGetCert", mod_scep_set_get_cert,
+                 "serve GetCert, from the ledger"),
+    PROFILE_FLAG("ScepGetCRL", mod_scep_set_get_crl,
+                 "serve GetCRL, with the CRL of ScepRenewalRevocation"),
     PROFILE_FLAG("ScepReplySigner", mod_scep_set_reply_signer,
                  "put the RA certificate into replies"),
     PROFILE_TAKE1("ScepReplyKeyTransport", mod_scep_set_reply_key_transport,

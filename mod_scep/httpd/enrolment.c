@@ -7,6 +7,7 @@
 #include <http_core.h>
 #include <openssl/rand.h>
 
+#include "access.h"
 #include "audit.h"
 #include "core/work_record.h"
 #include "enrolment_ledger.h"
@@ -166,6 +167,11 @@ static void log_outcome(request_rec *r, const scep_profile_t *profile,
                                           "\"%s\", transaction \"%s\"",
                           answer->certificate ? "certificate sent" : "pending",
                           profile->name, subject, id);
+        } else if (answer->sent) {
+            ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                          SCEPLOGNO(0601) "%s sent: profile %s, to \"%s\", "
+                                          "transaction \"%s\"",
+                          answer->sent, profile->name, subject, id);
         } else if (answer->certificate) {
             log_issued(r, profile, message, answer);
         } else {
@@ -277,7 +283,7 @@ static int send_cert_rep(request_rec *r, const scep_profile_t *profile,
         certs = reply_certs(profile, answer->certificate);
     if ((!answer->certificate || certs) &&
         RAND_bytes(nonce, sizeof(nonce)) == 1) {
-        rv = scep_message_reply(message, res, certs, nonce,
+        rv = scep_message_reply(message, res, certs, answer->crl, nonce,
                                 &profile->reply_form, &profile->ra, conf->alg,
                                 conf->oid, &der, &len, &fault, r->pool);
     }
@@ -319,8 +325,11 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
         /* as if it had come to that profile's own endpoint */
         if (meant != profile)
             return mod_scep_enrolment_answer(r, meant, der, len);
-        scep_enrol_run(message, &profile->enrol, &ops, conf->alg,
-                       r->useragent_ip, now, &answer, &res, r->pool);
+        if (mod_scep_access_serves(profile, message))
+            mod_scep_access_run(r, profile, message, now, &answer, &res);
+        else
+            scep_enrol_run(message, &profile->enrol, &ops, conf->alg,
+                           r->useragent_ip, now, &answer, &res, r->pool);
     }
     note_outcome(r, profile, message, &answer, &res);
     log_outcome(r, profile, message, &answer, &res);

@@ -157,3 +157,36 @@ scep_revocation_t mod_scep_revocation_ask(const scep_revocation_conf_t *conf,
     }
     return answer;
 }
+
+int mod_scep_revocation_has_crl(const scep_revocation_conf_t *conf)
+{
+    for (int i = 0; conf->sources && i < conf->sources->nelts; i++)
+        if (APR_ARRAY_IDX(conf->sources, i, scep_revocation_source_t)
+                .kind->crl)
+            return 1;
+    return 0;
+}
+
+const char *mod_scep_revocation_crl(const scep_revocation_conf_t *conf,
+                                    apr_time_t now, X509_CRL **crl,
+                                    apr_pool_t *p)
+{
+    const char *fault = "none is configured";
+
+    for (int i = 0; i < conf->sources->nelts; i++) {
+        scep_revocation_source_t *source =
+            &APR_ARRAY_IDX(conf->sources, i, scep_revocation_source_t);
+
+        if (!source->kind->crl)
+            continue;
+        fault = source->kind->crl(source, crl, p);
+        if (fault)
+            continue;
+        fault = scep_revocation_check_time(*crl, now);
+        if (!fault)
+            return NULL;
+        X509_CRL_free(*crl);
+    }
+    *crl = NULL;
+    return fault;
+}

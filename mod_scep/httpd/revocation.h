@@ -28,6 +28,14 @@ typedef struct scep_revocation_kind_t {
     scep_revocation_t (*ask)(struct scep_revocation_source_t *source,
                              X509 *cert, apr_time_t now, const char **reason,
                              apr_pool_t *p);
+    /**
+     * The CRL that ask goes by, verified but for its times; optional: there
+     * is none.
+     * @param crl  to be freed by the caller
+     * @return NULL, or why there is none now
+     */
+    const char *(*crl)(struct scep_revocation_source_t *source, X509_CRL **crl,
+                       apr_pool_t *p);
     /** Each second in one process; optional. */
     void (*maintain)(struct scep_revocation_source_t *source, server_rec *s,
                      apr_time_t now, apr_pool_t *p);
@@ -86,5 +94,17 @@ void mod_scep_revocation_fetch(const scep_revocation_conf_t *conf,
 scep_revocation_t mod_scep_revocation_ask(const scep_revocation_conf_t *conf,
                                           X509 *cert, apr_time_t now,
                                           const char **reason, apr_pool_t *p);
+
+/** Whether one of the sources is a CRL. */
+int mod_scep_revocation_has_crl(const scep_revocation_conf_t *conf);
+
+/**
+ * The CRL of the first source that has a current one.
+ * @param crl  to be freed by the caller
+ * @return NULL, or why there is none now
+ */
+const char *mod_scep_revocation_crl(const scep_revocation_conf_t *conf,
+                                    apr_time_t now, X509_CRL **crl,
+                                    apr_pool_t *p);
 
 #endif

@@ -97,12 +97,21 @@ const char *mod_scep_crl_verify(scep_crl_cache_t *cache, X509_CRL *crl)
     return fault;
 }
 
-scep_revocation_t mod_scep_crl_judge(X509_CRL *crl, X509 *cert, apr_time_t now,
-                                     const char **reason)
+scep_revocation_t mod_scep_crl_ask(scep_revocation_source_t *source,
+                                   X509 *cert, apr_time_t now,
+                                   const char **reason, apr_pool_t *p)
 {
+    scep_revocation_t answer = SCEP_REVOCATION_UNCLEAR;
+    X509_CRL *crl = NULL;
+
+    *reason = source->kind->crl(source, &crl, p);
+    if (*reason)
+        return answer;
     *reason = scep_revocation_check_time(crl, now);
-    return *reason ? SCEP_REVOCATION_UNCLEAR
-                   : scep_revocation_look_up(crl, cert, reason);
+    if (!*reason)
+        answer = scep_revocation_look_up(crl, cert, reason);
+    X509_CRL_free(crl);
+    return answer;
 }
 
 /* ------------------------------------------------------------------ */
@@ -136,22 +145,15 @@ static apr_status_t child_init(scep_revocation_source_t *source, apr_pool_t *p)
     return mod_scep_crl_cache_init(source->data, p);
 }
 
-static scep_revocation_t ask(scep_revocation_source_t *source, X509 *cert,
-                             apr_time_t now, const char **reason,
-                             apr_pool_t *p)
+static const char *load(scep_revocation_source_t *source, X509_CRL **crl,
+                        apr_pool_t *p)
 {
-    scep_revocation_t answer;
-    X509_CRL *crl;
-
-    *reason =
-        mod_scep_crl_load(source->data, AT_FDCWD, source->where, &crl, p);
-    if (*reason)
-        return SCEP_REVOCATION_UNCLEAR;
-    answer = mod_scep_crl_judge(crl, cert, now, reason);
-    X509_CRL_free(crl);
-    return answer;
+    return mod_scep_crl_load(source->data, AT_FDCWD, source->where, crl, p);
 }
 
-const scep_revocation_kind_t mod_scep_revocation_file = {
-    .check = check, .child_init = child_init, .ask = ask
-};
+const scep_revocation_kind_t mod_scep_revocation_file = { .check = check,
+                                                          .child_init =
+                                                              child_init,
+                                                          .ask =
+                                                              mod_scep_crl_ask,
+                                                          .crl = load };

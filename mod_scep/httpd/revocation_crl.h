@@ -43,8 +43,9 @@ const char *mod_scep_crl_load(scep_crl_cache_t *cache, int fd,
 /** The same for one that is at hand already; crl stays the caller's. */
 const char *mod_scep_crl_verify(scep_crl_cache_t *cache, X509_CRL *crl);
 
-/** What a verified CRL says of a certificate now. */
-scep_revocation_t mod_scep_crl_judge(X509_CRL *crl, X509 *cert, apr_time_t now,
-                                     const char **reason);
+/** As the member ask, by the source's member crl. */
+scep_revocation_t mod_scep_crl_ask(scep_revocation_source_t *source,
+                                   X509 *cert, apr_time_t now,
+                                   const char **reason, apr_pool_t *p);
 
 #endif

@@ -106,21 +106,13 @@ static apr_status_t child_init(scep_revocation_source_t *source, apr_pool_t *p)
     return mod_scep_crl_cache_init(&fetched->cache, p);
 }
 
-static scep_revocation_t ask(scep_revocation_source_t *source, X509 *cert,
-                             apr_time_t now, const char **reason,
-                             apr_pool_t *p)
+static const char *load(scep_revocation_source_t *source, X509_CRL **crl,
+                        apr_pool_t *p)
 {
     fetched_t *fetched = source->data;
-    scep_revocation_t answer;
-    X509_CRL *crl;
 
-    *reason = mod_scep_crl_load(&fetched->cache, fetched->dir, fetched->name,
-                                &crl, p);
-    if (*reason)
-        return SCEP_REVOCATION_UNCLEAR;
-    answer = mod_scep_crl_judge(crl, cert, now, reason);
-    X509_CRL_free(crl);
-    return answer;
+    return mod_scep_crl_load(&fetched->cache, fetched->dir, fetched->name, crl,
+                             p);
 }
 
 /* ------------------------------------------------------------------ */
@@ -297,21 +289,23 @@ leave:
 /* ------------------------------------------------------------------ */
 /* The source "ca" where the CA is in this process: it is asked itself    */
 
-static scep_revocation_t ask_ca(scep_revocation_source_t *source, X509 *cert,
-                                apr_time_t now, const char **reason,
-                                apr_pool_t *p)
+static const char *load_from_ca(scep_revocation_source_t *source,
+                                X509_CRL **crl, apr_pool_t *p)
 {
     fetched_t *fetched = source->data;
-    X509_CRL *crl = NULL;
+    X509_CRL *made = NULL;
+    const char *fault;
 
     if (!source->ca->provider->signs_here)
-        return ask(source, cert, now, reason, p);
-    *reason = "the CA gives no CRL";
-    if (source->ca->provider->crl(source->ca->data, &crl, p) == APR_SUCCESS &&
-        crl)
-        *reason = mod_scep_crl_verify(&fetched->cache, crl);
-    return *reason ? SCEP_REVOCATION_UNCLEAR
-                   : mod_scep_crl_judge(crl, cert, now, reason);
+        return load(source, crl, p);
+    if (source->ca->provider->crl(source->ca->data, &made, p) != APR_SUCCESS ||
+        !made)
+        return "the CA gives no CRL";
+    fault = mod_scep_crl_verify(&fetched->cache, made);
+    if (fault || !X509_CRL_up_ref(made))
+        return fault ? fault : "the CRL cannot be kept";
+    *crl = made;
+    return NULL;
 }
 
 static void maintain_ca(scep_revocation_source_t *source, server_rec *s,
@@ -325,14 +319,16 @@ const scep_revocation_kind_t mod_scep_revocation_url = {
     .check = check,
     .open = open_directory,
     .child_init = child_init,
-    .ask = ask,
+    .ask = mod_scep_crl_ask,
+    .crl = load,
     .maintain = maintain
 };
 
-const scep_revocation_kind_t mod_scep_revocation_ca = { .check = check,
-                                                        .open = open_directory,
-                                                        .child_init =
-                                                            child_init,
-                                                        .ask = ask_ca,
-                                                        .maintain =
-                                                            maintain_ca };
+const scep_revocation_kind_t mod_scep_revocation_ca = {
+    .check = check,
+    .open = open_directory,
+    .child_init = child_init,
+    .ask = mod_scep_crl_ask,
+    .crl = load_from_ca,
+    .maintain = maintain_ca
+};

@@ -111,7 +111,7 @@ static void answer(bench_t *bench, const scep_result_t *outcome)
     const unsigned char *der;
     apr_size_t len;
 
-    need(scep_message_reply(bench->message, outcome, bench->certs, nonce,
+    need(scep_message_reply(bench->message, outcome, bench->certs, NULL, nonce,
                             &bench->form, &bench->ra, bench->alg, bench->oid,
                             &der, &len, &result, bench->p) == APR_SUCCESS,
          "scep_message_reply");

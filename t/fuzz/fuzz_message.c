@@ -71,8 +71,8 @@ static void reply(const scep_message_t *message, scep_result_t *outcome)
     apr_size_t len;
 
     if (outcome->status == SCEP_STATUS_FAILURE && !outcome->http_status)
-        scep_message_reply(message, outcome, NULL, nonce, &form, &ra, alg, oid,
-                           &der, &len, &res, pool);
+        scep_message_reply(message, outcome, NULL, NULL, nonce, &form, &ra,
+                           alg, oid, &der, &len, &res, pool);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,13 +4,15 @@
 check_PROGRAMS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
 	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces \
-	%D%/replay_seal
+	%D%/replay_seal %D%/replay_cert_id
 TESTS += %D%/replay_query %D%/replay_csr %D%/replay_message \
 	%D%/replay_intune %D%/replay_static %D%/replay_webhook \
 	%D%/replay_ejbca %D%/replay_certsrv %D%/replay_ces \
-	%D%/replay_seal
+	%D%/replay_seal %D%/replay_cert_id
 %C%_replay_query_SOURCES = %D%/fuzz_query.c %D%/replay.c %D%/fuzz.h
 %C%_replay_query_LDADD = libscepcore.la
+%C%_replay_cert_id_SOURCES = %D%/fuzz_cert_id.c %D%/replay.c %D%/fuzz.h
+%C%_replay_cert_id_LDADD = libscepcore.la
 %C%_replay_csr_SOURCES = %D%/fuzz_csr.c %D%/replay.c %D%/fuzz.h
 %C%_replay_csr_LDADD = libscepcore.la
 %C%_replay_message_SOURCES = %D%/fuzz_message.c %D%/replay.c %D%/fuzz.h \
@@ -42,7 +44,7 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_LINK = -fsanitize=fuzzer,address,undefined
-FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
+FUZZ_TARGETS = %D%/fuzz_query %D%/fuzz_cert_id %D%/fuzz_csr %D%/fuzz_message %D%/fuzz_intune \
 	%D%/fuzz_static %D%/fuzz_webhook %D%/fuzz_ejbca \
 	%D%/fuzz_certsrv %D%/fuzz_ces %D%/fuzz_seal
 
@@ -56,6 +58,10 @@ CLEANFILES += $(FUZZ_TARGETS) %D%/libscepfuzz.la
 %C%_fuzz_query_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_query_LDFLAGS = $(FUZZ_LINK)
 %C%_fuzz_query_LDADD = %D%/libscepfuzz.la
+%C%_fuzz_cert_id_SOURCES = %D%/fuzz_cert_id.c %D%/fuzz.h
+%C%_fuzz_cert_id_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+%C%_fuzz_cert_id_LDFLAGS = $(FUZZ_LINK)
+%C%_fuzz_cert_id_LDADD = %D%/libscepfuzz.la
 %C%_fuzz_csr_SOURCES = %D%/fuzz_csr.c %D%/fuzz.h
 %C%_fuzz_csr_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
 %C%_fuzz_csr_LDFLAGS = $(FUZZ_LINK)

@@ -24,6 +24,13 @@ from pki import DIGESTS, RSA_ENCRYPTION, algorithm, spki
 
 def read_degenerate(data):
     """The certificates of a certificates-only SignedData, order kept."""
+    certificates, crls = read_bag(data)
+    assert not crls
+    return certificates
+
+
+def read_bag(data):
+    """The same, and its CRLs: there is the one or the other."""
     der.check_der(data)
     info = cms.ContentInfo.load(data, strict=True)
     assert info["content_type"].native == "signed_data"
@@ -34,8 +41,10 @@ def read_degenerate(data):
     inner = signed["encap_content_info"]
     assert inner["content_type"].native == "data"
     assert inner.dump() == DER.seq(der.oid(DATA)), "content must be absent"
-    assert not signed["crls"]
-    return [choice.chosen.dump() for choice in signed["certificates"]]
+    found = [[choice.chosen.dump() for choice in signed[field] or []]
+             for field in ("certificates", "crls")]
+    assert bool(found[0]) != bool(found[1])
+    return found
 
 
 def verify_issued(cert, issuer):
@@ -209,8 +218,9 @@ class CertRep:
                       inner["encrypted_content"].native, True)
         unpad = PKCS7(CIPHERS[request.cipher][2] * 8).unpadder()
         plain = unpad.update(plain) + unpad.finalize()
-        self.certificates = read_degenerate(plain)
-        self.cert = x509.load_der_x509_certificate(self.certificates[0])
+        self.certificates, self.crls = read_bag(plain)
+        if self.certificates:
+            self.cert = x509.load_der_x509_certificate(self.certificates[0])
 
     @staticmethod
     def _check_transport(sent, transport):

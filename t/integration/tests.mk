@@ -1,6 +1,7 @@
 # tests.mk - tests against a real httpd
 # SPDX-License-Identifier: Apache-2.0
 integration_tests = \
+	%D%/test_access.py \
 	%D%/test_adcs.py \
 	%D%/test_adcs_calls.py \
 	%D%/test_adcs_config.py \

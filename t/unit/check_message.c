@@ -691,9 +691,9 @@ static void answer(const scep_result_t *outcome, const STACK_OF(X509) *certs)
     int flags = CMS_NO_SIGNER_CERT_VERIFY | CMS_BINARY;
     int again_len;
 
-    ck_assert_int_eq(scep_message_reply(message, outcome, certs, nonce, &form,
-                                        &ra, alg, oid, &der, &len, &result,
-                                        pool),
+    ck_assert_int_eq(scep_message_reply(message, outcome, certs, NULL, nonce,
+                                        &form, &ra, alg, oid, &der, &len,
+                                        &result, pool),
                      APR_SUCCESS);
     ck_assert_uint_eq(ERR_peek_error(), 0);
     at = der;

@@ -86,6 +86,12 @@ TESTS += %D%/check_name
 %C%_check_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_name_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_cert_id
+TESTS += %D%/check_cert_id
+%C%_check_cert_id_SOURCES = %D%/check_cert_id.c
+%C%_check_cert_id_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_cert_id_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_next_ca
 TESTS += %D%/check_next_ca
 %C%_check_next_ca_SOURCES = %D%/check_next_ca.c
