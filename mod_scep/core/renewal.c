@@ -18,8 +18,8 @@ static int has_usage(const EXTENDED_KEY_USAGE *usages, const ASN1_OBJECT *oid)
     return 0;
 }
 
-/* The CA may have made certificates by other ways and for other ends. */
-static const char *check_usage(const scep_renewal_rule_t *rule, X509 *signer)
+const char *scep_renewal_check_purpose(const scep_renewal_rule_t *rule,
+                                       X509 *signer)
 {
     EXTENDED_KEY_USAGE *usages =
         X509_get_ext_d2i(signer, NID_ext_key_usage, NULL, NULL);
@@ -30,8 +30,14 @@ static const char *check_usage(const scep_renewal_rule_t *rule, X509 *signer)
         has_all = has_usage(usages, APR_ARRAY_IDX(rule->ext_key_usage, i,
                                                   const ASN1_OBJECT *));
     sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
-    if (!has_all)
-        return "the certificate lacks an extended key usage of the profile";
+    ERR_clear_error();
+    return has_all ? NULL
+                   : "the certificate lacks an extended key usage of the "
+                     "profile";
+}
+
+static const char *check_usage(X509 *signer)
+{
     if (!(X509_get_key_usage(signer) & KU_DIGITAL_SIGNATURE))
         return "the certificate is not for signatures";
     return X509_check_ca(signer) ? "the certificate is that of a CA" : NULL;
@@ -127,7 +133,7 @@ const char *scep_renewal_check(const scep_renewal_rule_t *rule, X509 *signer,
                                     now - rule->grace) <= 0)
         fault = "the certificate has expired";
     if (!fault)
-        fault = check_usage(rule, signer);
+        fault = check_usage(signer);
     if (!fault)
         fault = check_names(rule, signer, subject, sans, p);
     if (!fault)

@@ -30,9 +30,9 @@ typedef struct scep_renewal_rule_t {
 /**
  * Checks the certificate that signed a request for its successor: issued by
  * chain[0], valid or in its grace and not too young, no CA, made for
- * signatures and for what the profile is for, and the request has its names
- * (RFC 8894 section 2.5, C-71, C-73).  Whether it is revoked, or belongs to
- * another profile, is to be found out when it has passed.
+ * signatures, and the request has its names (RFC 8894 section 2.5, C-71,
+ * C-73).  Whether it is revoked, or belongs to another profile, is to be
+ * found out when it has passed.
  * @param sans  of the request, may be NULL
  * @return NULL: it proves the request; else why not
  */
@@ -40,5 +40,14 @@ const char *scep_renewal_check(const scep_renewal_rule_t *rule, X509 *signer,
                                const X509_NAME *subject,
                                const GENERAL_NAMES *sans, apr_time_t now,
                                apr_pool_t *p);
+
+/**
+ * Says whether a certificate is for what the profile's are for.  The CA may
+ * have made it in other ways and for other ends: where nobody knows under
+ * which profile it was issued, this has to tell.
+ * @return NULL, or that it is not
+ */
+const char *scep_renewal_check_purpose(const scep_renewal_rule_t *rule,
+                                       X509 *signer);
 
 #endif

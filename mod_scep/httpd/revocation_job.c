@@ -18,6 +18,9 @@
 /* How long a turn keeps the duty, and what it does at most. */
 #define DUTY_TIME apr_time_from_sec(120)
 #define TURN_MAX 16
+/* How often a CA of this process is asked for its CRL, which it renews then:
+ * somebody may publish the file. */
+#define CRL_ROUND apr_time_from_sec(10)
 /* What a connector takes that does not say how long it does. */
 #define CALL_TIME apr_time_from_sec(60)
 /* After a failure, doubled from the one to the other. */
@@ -36,6 +39,7 @@ struct scep_revocation_job_t {
     server_rec *server;
     char node[33];   /* who this process is; "": not yet known */
     pause_t *pauses; /* as many as there are CAs */
+    apr_time_t crl_due;
 };
 
 /* ------------------------------------------------------------------ */
@@ -263,9 +267,6 @@ apr_status_t mod_scep_revocation_job_open(scep_revocation_job_t **job,
 {
     const scep_conf_t *conf = mod_scep_conf_get(s);
 
-    *job = NULL;
-    if (!conf->ledger)
-        return APR_SUCCESS;
     *job = apr_pcalloc(pconf, sizeof(**job));
     (*job)->server = s;
     (*job)->pauses =
@@ -357,22 +358,40 @@ static void take_up(scep_revocation_job_t *job, scep_certificate_t *row,
         note_failure(job, pause, row, error, now, p);
 }
 
-apr_status_t mod_scep_revocation_job_run(int state, void *jobv, apr_pool_t *p)
+/* One that may not sign CRLs, or whose list is damaged, says so to whoever
+ * needs it. */
+static void renew_crls(scep_revocation_job_t *job, apr_time_t now,
+                       apr_pool_t *p)
 {
-    scep_revocation_job_t *job = jobv;
+    const scep_conf_t *conf = mod_scep_conf_get(job->server);
+
+    if (now < job->crl_due)
+        return;
+    job->crl_due = now + CRL_ROUND;
+    for (int i = 0; i < conf->cas->nelts; i++) {
+        const scep_ca_t *ca = APR_ARRAY_IDX(conf->cas, i, scep_ca_t *);
+        X509_CRL *crl;
+
+        if (ca->provider->signs_here && ca->provider->crl)
+            ca->provider->crl(ca->data, &crl, p);
+    }
+}
+
+static void revoke_due(scep_revocation_job_t *job, apr_time_t now,
+                       apr_pool_t *p)
+{
     scep_ledger_t *ledger = mod_scep_conf_get(job->server)->ledger;
-    apr_time_t now = apr_time_now();
     apr_array_header_t *rows;
     apr_pool_t *turn;
 
     /* Who is due is only read, each second; the duty would be a write. */
-    if (state != AP_WATCHDOG_STATE_RUNNING || !make_node(job) ||
+    if (!ledger || !make_node(job) ||
         mod_scep_ledger_certificates_due(ledger, now, TURN_MAX, &rows, p) !=
             APR_SUCCESS ||
         rows->nelts == 0 ||
         mod_scep_ledger_duty(ledger, DUTY, job->node, now, now + DUTY_TIME,
                              p) != APR_SUCCESS)
-        return APR_SUCCESS;
+        return;
     apr_pool_create(&turn, p);
     for (int i = 0; i < rows->nelts && apr_time_now() < now + DUTY_TIME / 2;
          i++) {
@@ -382,5 +401,15 @@ apr_status_t mod_scep_revocation_job_run(int state, void *jobv, apr_pool_t *p)
                 turn);
     }
     apr_pool_destroy(turn);
+}
+
+apr_status_t mod_scep_revocation_job_run(int state, void *jobv, apr_pool_t *p)
+{
+    apr_time_t now = apr_time_now();
+
+    if (state == AP_WATCHDOG_STATE_RUNNING) {
+        renew_crls(jobv, now, p);
+        revoke_due(jobv, now, p);
+    }
     return APR_SUCCESS;
 }

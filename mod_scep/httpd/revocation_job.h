@@ -1,7 +1,7 @@
 /* revocation_job.h - certificates that are superseded, and revoked in time
  * SPDX-License-Identifier: Apache-2.0
  *
- * Only with a ledger.  What is to be revoked is written there first, as
+ * Revocation needs a ledger.  What is to be revoked is written there first, as
  * SCEP_CERTIFICATE_REVOKING with the time when it is due; the watchdog has
  * the CA do it then, and tries again for as long as the CA does not answer.
  * From that time on the certificate renews nothing, whatever the CA says.
@@ -53,16 +53,14 @@ apr_status_t mod_scep_revoke_certificate(server_rec *s,
 
 typedef struct scep_revocation_job_t scep_revocation_job_t;
 
-/**
- * In the parent: prepares the job.
- * @param job  set to it, or to NULL where there is no ledger
- */
+/** In the parent: prepares the job. */
 apr_status_t mod_scep_revocation_job_open(scep_revocation_job_t **job,
                                           server_rec *s, apr_pool_t *pconf);
 
 /**
- * What mod_watchdog calls, each second in one process of the server: revokes
- * what is due.  Of several nodes one at a time does.
+ * What mod_watchdog calls, each second in one process of the server: has local
+ * CAs renew their CRLs, and revokes what is due.  Of several nodes one at a
+ * time revokes.
  * @param jobv  scep_revocation_job_t
  */
 apr_status_t mod_scep_revocation_job_run(int state, void *jobv, apr_pool_t *p);

@@ -108,6 +108,15 @@ static int may_still(const scep_certificate_t *row,
             now < row->changed + conf->old_after);
 }
 
+/* Nobody knows under which profile it was issued. */
+static scep_verify_outcome_t guess(const scep_cert_verifier_t *verifier,
+                                   const scep_verify_request_t *request,
+                                   const char **reason)
+{
+    *reason = scep_renewal_check_purpose(&verifier->rule, request->signer);
+    return *reason ? SCEP_VERIFY_PASS : SCEP_VERIFY_GRANTED;
+}
+
 /* Whether the certificate is one of this profile, and as good as new. */
 static scep_verify_outcome_t ask_ledger(const scep_cert_verifier_t *verifier,
                                         const scep_verify_request_t *request,
@@ -118,14 +127,15 @@ static scep_verify_outcome_t ask_ledger(const scep_cert_verifier_t *verifier,
     apr_status_t rv;
 
     if (!ledger)
-        return SCEP_VERIFY_GRANTED;
+        return guess(verifier, request, reason);
     rv = mod_scep_ledger_certificate(ledger, verifier->profile->ca->name,
                                      serial_of(request->signer, p), &row, p);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         *reason = "the ledger does not know the certificate "
                   "(ScepRenewalUnknown)";
-        return verifier->conf->unknown_refused ? SCEP_VERIFY_PASS
-                                               : SCEP_VERIFY_GRANTED;
+        return verifier->conf->unknown_refused
+                   ? SCEP_VERIFY_PASS
+                   : guess(verifier, request, reason);
     }
     if (rv != APR_SUCCESS) {
         *reason = "the ledger does not work now";

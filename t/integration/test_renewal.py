@@ -45,7 +45,7 @@ LINES = "".join(profile(*pair) for pair in PROFILES.items())
 
 @pytest.fixture(scope="module")
 def server():
-    sandbox = renewals.start(LINES)
+    sandbox = renewals.start(LINES, ledger=False)
     try:
         yield sandbox
     finally:
@@ -161,16 +161,17 @@ def test_the_certificate_without_its_key_is_refused(device, keys):
 
 
 def test_one_for_another_end_is_refused(server, device):
+    """Without a ledger that is all that tells profiles apart."""
     refused(device().renew("server"), server, "extended key usage")
 
 
 def test_an_expired_one_is_refused_and_grace_lets_it(server, device):
-    first, other = device("short"), device("grace")
-    end = max(it.x509.not_valid_after for it in (first, other))
+    first = device("short")
+    end = first.x509.not_valid_after
     wait_until(lambda: datetime.datetime.utcnow() > end
                + datetime.timedelta(seconds=1))
     refused(first.renew(), server, "has expired")
-    assert other.renew().status == SUCCESS
+    assert first.renew("grace").status == SUCCESS
 
 
 @pytest.mark.parametrize("message_type", [
@@ -200,7 +201,7 @@ def made_by_the_ca(server, key, subject=DEVICE, **members):
 @pytest.mark.parametrize("members, reason", [
     ({"age": -1}, "not yet valid"),
     ({"age": 60, "days": -1}, "has expired"),
-    ({"extensions": [profiles.CA, profiles.CA_USAGE]}, "lacks an extended"),
+    ({"extensions": [profiles.CA, profiles.CA_USAGE]}, "not for signatures"),
     ({"extensions": [profiles.CA, pki.key_usage(0, 5), pki.extension(
         "2.5.29.37", CLIENT_AUTH)]}, "that of a CA"),
     ({"extensions": [pki.key_usage(2), pki.extension(

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from cryptography import x509
 
+import other_ca
 import renewals
 from gateway import wait_until
 from pkimessage import SUCCESS
@@ -272,3 +273,29 @@ def test_openssl_reads_the_crl(server, device, ledger):
         capture_output=True, text=True)
     assert "verify OK" in text.stderr
     assert text_of(first.serial).upper() in text.stdout
+
+
+class TestEjbca:
+    @pytest.fixture
+    def server(self):
+        lines = profile("later", OFF + "ScepRenewalOld revoke after 1h")
+        with other_ca.beside("ejbca", lines, ledger=True) as server:
+            yield server
+
+    def test_its_outage_does_not_matter(self, server, keys):
+        ca, ledger = other_ca.OtherCa(server), Ledger(server)
+        server.secrets.add(ca.secret("client"))
+        first = Device(server, keys, "later")
+        renewed(first)
+        assert ledger.state(first.serial) == REVOKING
+        assert not ca.state["revoked"]
+        server.log.expect("SCEP0585.*CA issuing")
+        ca.down()
+        ledger.sql("UPDATE ledger_certificate SET due = 1 WHERE serial = ?",
+                   text_of(first.serial))
+        wait_until(lambda: ledger.row(first.serial)["due"] > 1)
+        ca.up()
+        wait_until(lambda: ledger.state(first.serial) == REVOKED)
+        entry, = ca.state["revoked"]
+        assert int(entry["serial"], 16) == first.serial
+        assert entry["reason"] == "SUPERSEDED"

@@ -270,6 +270,14 @@ class TestUrl:
 
 # --------------------------------------------------------- the local CA
 
+BRIEF_CA = """\
+<ScepCA openssl brief>
+    ScepCAChain pki/ca.pem
+    ScepOpenSSLKey pki/issuing.key
+    ScepOpenSSLCRLValidity 1min
+</ScepCA>
+"""
+
 class TestLocalCa:
     @pytest.fixture
     def server(self):
@@ -315,6 +323,14 @@ class TestLocalCa:
         assert first.renew().status == SUCCESS
         spoil(server.dir / "state/openssl-issuing/crl.pem")
         first.is_put_off("gives no CRL")
+
+    def test_it_is_there_to_be_published(self, make_server):
+        """Whether anybody renews or not; anew before its nextUpdate."""
+        server = make_server(BRIEF_CA)
+        path = server.dir / "state/openssl-brief/crl.pem"
+        wait_until(path.exists)
+        first = path.stat().st_mtime_ns
+        wait_until(lambda: path.stat().st_mtime_ns != first, seconds=90)
 
     @pytest.mark.parametrize("outage", [outages.graceful,
                                         outages.kill_everything])
