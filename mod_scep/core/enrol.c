@@ -289,8 +289,8 @@ static apr_status_t describe(enrol_t *enrol)
         .spki = kept ? scep_transaction_octets(enrol->alg, csr->spki,
                                                csr->spki_len, enrol->p)
                      : "",
-        .names = kept ? scep_policy_holder(csr->subject, csr->sans, enrol->alg,
-                                           enrol->p)
+        .names = kept ? scep_policy_names(csr->subject, csr->sans, enrol->alg,
+                                          enrol->p)
                       : "",
         .device = "",
         .type = enrol->message->type,

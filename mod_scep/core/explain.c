@@ -221,7 +221,7 @@ static void explain_verifiers(explain_t *explain)
 static void explain_number(explain_t *explain, const char *rule,
                            const scep_result_t *res)
 {
-    if (res->reason == SCEP_REASON_VERIFIER_DOWN) {
+    if (res->reason == SCEP_REASON_LEDGER_DOWN) {
         scep_step_t *step =
             add(explain, rule, SCEP_STEP_UNAVAILABLE, res->detail);
 

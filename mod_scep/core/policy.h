@@ -190,4 +190,9 @@ const char *scep_policy_holder(const X509_NAME *subject,
                                const GENERAL_NAMES *sans,
                                const scep_alg_t *alg, apr_pool_t *p);
 
+/** The same of a request's subject and SANs together. */
+const char *scep_policy_names(const X509_NAME *subject,
+                              const GENERAL_NAMES *sans, const scep_alg_t *alg,
+                              apr_pool_t *p);
+
 #endif

@@ -31,6 +31,19 @@ const char *scep_policy_holder(const X509_NAME *subject,
     return name ? hex_digest(alg, name, strlen(name), p) : NULL;
 }
 
+const char *scep_policy_names(const X509_NAME *subject,
+                              const GENERAL_NAMES *sans, const scep_alg_t *alg,
+                              apr_pool_t *p)
+{
+    const char *name = scep_name_canonical(subject, p);
+    const char *others = scep_name_sans_canonical(sans, p);
+
+    if (!name || !others)
+        return NULL;
+    name = apr_pstrcat(p, name, "\n", others, NULL);
+    return hex_digest(alg, name, strlen(name), p);
+}
+
 void scep_policy_granted(const scep_policy_t *policy,
                          const scep_verify_result_t *verdict,
                          scep_policy_request_t *request, apr_pool_t *p)
@@ -49,7 +62,7 @@ void scep_policy_granted(const scep_policy_t *policy,
 
 static apr_status_t no_ledger(scep_result_t *res, apr_pool_t *p)
 {
-    return scep_result_fail(res, p, SCEP_REASON_VERIFIER_DOWN,
+    return scep_result_fail(res, p, SCEP_REASON_LEDGER_DOWN,
                             "the ledger does not say how many certificates "
                             "there are");
 }

@@ -387,7 +387,8 @@ static void finish(step_t *step)
     else
         record->token = "";
     if (record->state == SCEP_STATE_ISSUED)
-        bought = scep_work_certificate(work, step->csr, step->p);
+        bought = scep_work_certificate(work, step->csr, step->allowed->subject,
+                                       step->p);
     rv = work->ops->update(work->baton, step->token, record, bought,
                            scep_work_events(work, record, step->p), step->p);
     if (rv != APR_SUCCESS) {

@@ -29,16 +29,16 @@ static apr_time_t time_of(const ASN1_TIME *time)
 }
 
 scep_certificate_t *scep_work_certificate(const scep_work_t *work,
-                                          const scep_csr_t *csr, apr_pool_t *p)
+                                          const scep_csr_t *csr,
+                                          const X509_NAME *subject,
+                                          apr_pool_t *p)
 {
     const scep_record_t *record = work->record;
     scep_certificate_t *made = apr_pcalloc(p, sizeof(*made));
     const apr_array_header_t *devices =
         scep_device_find(csr->subject, csr->sans, work->profile->device_from,
                          p);
-    const char *holder =
-        scep_policy_holder(X509_get_subject_name(work->certificate), csr->sans,
-                           work->alg, p);
+    const char *holder = scep_policy_holder(subject, csr->sans, work->alg, p);
     unsigned char *der = NULL;
     int len = i2d_X509(work->certificate, &der);
 

@@ -9,9 +9,14 @@
 /** A certificate's serial number in small hexadecimal digits. */
 const char *scep_work_serial(const X509 *certificate, apr_pool_t *p);
 
-/** What is kept of work->certificate. */
+/**
+ * What is kept of work->certificate.
+ * @param subject  that was asked for, whatever the CA has made of it: by
+ *                 this the policy counts
+ */
 scep_certificate_t *scep_work_certificate(const scep_work_t *work,
                                           const scep_csr_t *csr,
+                                          const X509_NAME *subject,
                                           apr_pool_t *p);
 
 /** An event about an enrolment. */

@@ -394,6 +394,15 @@ def test_a_subject_has_as_many_as_it_may(server, keys, ledger):
            subject=name(("CN", "few"))).gets()
 
 
+def test_certificates_of_its_own_count(server, keys):
+    subject = name(("CN", "own"))
+    for number in (0, 1):
+        Device(server, keys, "two", key=keys.rsa(number=number),
+               subject=subject).gets()
+    Device(server, keys, "two", key=keys.rsa(number=2),
+           subject=subject).is_refused("ScepMaxCertificates", "2 live")
+
+
 def test_who_renews_replaces_his_own(server, keys, ledger):
     subject = name(("CN", "renewing"))
     device = Device(server, keys, "two", subject=subject)
@@ -424,7 +433,7 @@ def test_a_key_is_for_one_subject(server, keys, ledger):
     Device(server, keys, "once", key=key, subject=name(("CN", "first"))).gets()
     Device(server, keys, "once", key=key,
            subject=name(("CN", "second"))).is_refused(
-               "ScepKeyReuse", "1 live certificate(s) for another subject",
+               "ScepKeyReuse", "2 live certificate(s) for another subject",
                "bad-key", BAD_ALG)
     Device(server, keys, "plain", key=key,
            subject=name(("CN", "second"))).gets()

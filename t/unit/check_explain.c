@@ -353,7 +353,7 @@ START_TEST(issue4_rules_that_count)
     ck_assert_int_eq(step("ScepMaxCertificates")->result, SCEP_STEP_REFUSED);
     counted = APR_EGENERAL;
     explain();
-    decided_by("ScepKeyReuse", SCEP_REASON_VERIFIER_DOWN);
+    decided_by("ScepKeyReuse", SCEP_REASON_LEDGER_DOWN);
     ck_assert_int_eq(step("ScepMaxCertificates")->result,
                      SCEP_STEP_UNAVAILABLE);
 }

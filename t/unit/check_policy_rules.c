@@ -590,6 +590,14 @@ START_TEST(issue4_holders_are_told_apart_by_subject_alone)
     ck_assert_str_ne(a, scep_policy_holder(name_of("CN=a"), NULL, alg, pool));
     ck_assert_str_ne(scep_policy_holder(name_of(""), NULL, alg, pool),
                      scep_policy_holder(name_of(""), sans, alg, pool));
+    /* all that a request asks for is another thing */
+    a = scep_policy_names(name_of("CN=a,O=b"), sans, alg, pool);
+    ck_assert_str_eq(a,
+                     scep_policy_names(name_of("O=b,CN=a"), sans, alg, pool));
+    ck_assert_str_ne(a,
+                     scep_policy_names(name_of("CN=a,O=b"), NULL, alg, pool));
+    ck_assert_str_ne(a,
+                     scep_policy_names(name_of("CN=b,O=b"), sans, alg, pool));
 }
 END_TEST
 
