@@ -22,6 +22,9 @@
 
 #define HEX_LEN (2 * SCEP_SEAL_DIGEST_LEN)
 
+/* The largest number, of an event that somebody has put there. */
+#define NUMBER_MAX "9223372036854775807"
+
 /* ------------------------------------------------------------------ */
 /* Text of octets                                                       */
 
@@ -321,8 +324,10 @@ static apr_status_t read_leaf(scep_seal_leaf_t *leaf, const char **text)
     size_t digits = strspn(*text, "0123456789");
     const char *hex = *text + digits + 1;
 
-    if (digits < 1 || digits > 18 || **text == '0' || hex[-1] != ':' ||
-        strspn(hex, "0123456789abcdef") != HEX_LEN)
+    if (digits < 1 || digits > strlen(NUMBER_MAX) || **text == '0' ||
+        (digits == strlen(NUMBER_MAX) &&
+         strncmp(*text, NUMBER_MAX, digits) > 0) ||
+        hex[-1] != ':' || strspn(hex, "0123456789abcdef") != HEX_LEN)
         return APR_EINVAL;
     leaf->number = apr_atoi64(*text);
     *text = hex + HEX_LEN;

@@ -440,7 +440,9 @@ static void check_tail(scep_seal_walk_t *walk)
 const scep_seal_sum_t *scep_seal_walk_end(scep_seal_walk_t *walk,
                                           apr_int64_t head)
 {
-    close_seals(walk, APR_INT64_MAX);
+    for (int i = 0; i < walk->open->nelts; i++)
+        close_seal(walk, &APR_ARRAY_IDX(walk->open, i, open_seal_t));
+    walk->open->nelts = 0;
     check_later(walk, head);
     check_tail(walk);
     apr_pool_clear(walk->scratch);

@@ -20,6 +20,9 @@
 /* A seal over a full batch takes 80 KiB. */
 #define SEALS_MAX 100
 
+/* There is one behind it. */
+#define NUMBER_MAX (APR_INT64_MAX - 1)
+
 /* ------------------------------------------------------------------ */
 /* The query string                                                     */
 
@@ -33,7 +36,8 @@ static const char *read_number(apr_int64_t *number, apr_int64_t least,
 {
     size_t digits = strspn(value, "0123456789");
 
-    *number = digits < 19 ? apr_atoi64(value) : -1;
+    /* what is too large for it becomes the largest */
+    *number = apr_atoi64(value);
     return digits && !value[digits] && *number >= least && *number <= most
                ? NULL
                : apr_psprintf(p,
@@ -89,9 +93,9 @@ static const char *read_event_filter(scep_ledger_filter_t *filter,
     if (!strcmp(name, "limit"))
         return read_limit(filter, EVENTS_MAX, value, p);
     if (!strcmp(name, "after"))
-        return read_number(&filter->after, 0, APR_INT64_MAX, name, value, p);
+        return read_number(&filter->after, 0, NUMBER_MAX, name, value, p);
     if (!strcmp(name, "seal"))
-        return read_number(&filter->seal, 0, APR_INT64_MAX, name, value, p);
+        return read_number(&filter->seal, 0, NUMBER_MAX, name, value, p);
     if (strcmp(name, "since")) {
         return apr_psprintf(p,
                             "There is no parameter \"%s\"; known are profile, "
@@ -112,7 +116,7 @@ static const char *read_seal_filter(scep_ledger_filter_t *filter,
     if (!strcmp(name, "limit"))
         return read_limit(filter, SEALS_MAX, value, p);
     if (!strcmp(name, "after"))
-        return read_number(&filter->after, 0, APR_INT64_MAX, name, value, p);
+        return read_number(&filter->after, 0, NUMBER_MAX, name, value, p);
     return apr_psprintf(p,
                         "There is no parameter \"%s\"; known are limit and "
                         "after.",

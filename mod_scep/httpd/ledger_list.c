@@ -112,6 +112,27 @@ static apr_status_t skip_older(scep_ledger_t *ledger,
     return rv;
 }
 
+/* Narrows a span to the first and the last number that there are in it;
+ * where there is none, first is behind last. */
+static apr_status_t narrow(scep_ledger_t *ledger,
+                           const scep_ledger_listing_t *listing,
+                           apr_int64_t *first, apr_int64_t *last,
+                           apr_pool_t *p)
+{
+    const char *args[] = { mod_scep_ledger_number(*first, p),
+                           mod_scep_ledger_number(*last, p), NULL };
+    apr_int64_t least, most;
+    apr_status_t rv = numbers(ledger, listing->span, args, &least, &most, p);
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    *first = least > *first ? least : *first;
+    *last = most < *last ? most : *last;
+    return APR_SUCCESS;
+}
+
+/* Where a span has nothing it goes on to the next number that there is:
+ * somebody may have put a row under any number. */
 static apr_status_t walk(scep_ledger_t *ledger,
                          const scep_ledger_listing_t *listing,
                          const scep_ledger_filter_t *filter, apr_int64_t first,
@@ -135,6 +156,8 @@ static apr_status_t walk(scep_ledger_t *ledger,
             first = to + 1;
         else
             last = from - 1;
+        if (rv == APR_SUCCESS && rows->nelts == 0 && first <= last)
+            rv = narrow(ledger, listing, &first, &last, p);
     }
     return rv;
 }
@@ -144,11 +167,10 @@ apr_status_t mod_scep_ledger_rows(scep_ledger_t *ledger,
                                   const scep_ledger_filter_t *filter,
                                   apr_array_header_t **rows, apr_pool_t *p)
 {
-    static const char *const none[] = { NULL };
     int limit = filter->limit > 0 && filter->limit < LIMIT_MAX ? filter->limit
                                                                : LIMIT_MAX;
-    apr_int64_t low = 1, high = APR_INT64_MAX, first = 1, last = 0;
-    apr_status_t rv = APR_SUCCESS;
+    apr_int64_t low = 1, high = APR_INT64_MAX;
+    apr_status_t rv;
 
     if (filter->ascending)
         low = filter->after + 1;
@@ -161,14 +183,11 @@ apr_status_t mod_scep_ledger_rows(scep_ledger_t *ledger,
     if (listing->indexed)
         return page(ledger, listing, low, high, limit, rows, p);
     *rows = apr_array_make(p, limit, sizeof(char **));
-    rv = numbers(ledger, listing->span, none, &first, &last, p);
-    if (rv == APR_SUCCESS && listing->times)
-        rv =
-            skip_older(ledger, listing->times, filter->since, &first, last, p);
-    first = first > low ? first : low;
-    last = last < high ? last : high;
+    rv = narrow(ledger, listing, &low, &high, p);
+    if (rv == APR_SUCCESS && listing->times && filter->since)
+        rv = skip_older(ledger, listing->times, filter->since, &low, high, p);
     return rv == APR_SUCCESS
-               ? walk(ledger, listing, filter, first, last, limit, *rows, p)
+               ? walk(ledger, listing, filter, low, high, limit, *rows, p)
                : rv;
 }
 

@@ -208,8 +208,9 @@ static const char *const *const migrations[SCEP_LEDGER_VERSION] = {
     "(" N ", " N ", %s, %s, %s, %s, %s, %s, %s, %s, %s, " RECORD_OF ")"
 
 #define SPAN_OF(table)                                                        \
-    "SELECT coalesce((SELECT min(number) FROM " table                         \
-    "), 0), coalesce((SELECT max(number) FROM " table "), 0)"
+    "SELECT coalesce((SELECT min(number) FROM " table " WHERE number >= " N   \
+    "), 1), coalesce((SELECT max(number) FROM " table " WHERE number <= " N   \
+    "), 0)"
 
 static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
     /* enrolment_signer, and for other transactionIDs enrolment_pending:

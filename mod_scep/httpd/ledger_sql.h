@@ -25,7 +25,7 @@ typedef enum {
     SCEP_LEDGER_DUE,      /**< now, now, limit; gives keys */
     SCEP_LEDGER_GET,      /**< key; gives a record */
     SCEP_LEDGER_WRITTEN,  /**< key; gives token, change */
-    SCEP_LEDGER_SPAN,     /**< gives first and last number of enrolments */
+    SCEP_LEDGER_SPAN,     /**< two numbers; gives first and last between */
     SCEP_LEDGER_TIME,     /**< number; gives number and time after it */
     SCEP_LEDGER_LIST,     /**< from, to, filter, limit */
     SCEP_LEDGER_LIST_PENDING,   /**< ditto */

@@ -355,6 +355,34 @@ def test_a_chain_that_was_broken_is_not_gone_on_with(make_server):
     assert trail.findings() == []
 
 
+def test_an_event_under_a_number_far_away_holds_up_nobody(make_server):
+    server = make_server(trails.SEALING)
+    trail = Trail(server)
+    server.issue()
+    trail.sealed()
+    columns = "time, type, " + ", ".join(TEXTS)
+    far = 9 * 10 ** 18
+    trail.sql("INSERT INTO ledger_event (number, seal, %s) SELECT %d, 1, %s "
+              "FROM ledger_event WHERE number = 1" % (columns, far, columns))
+    assert trail.findings() == [("inserted", 1, far)]
+    assert trail.events()[-1]["number"] == far
+    newest = trail.ctl("audit", "list", "--json").json
+    assert [newest[0]["number"], newest[-1]["number"]] == [far, 1]
+
+
+def test_a_time_far_away_hides_no_other_event(make_server):
+    server = make_server(trails.SEALING)
+    trail = Trail(server)
+    for _ in range(4):
+        server.issue()
+    trail.sealed()
+    row = middle(trail)
+    trail.sql("UPDATE ledger_event SET time = -%d WHERE number = %d"
+              % (10 ** 17, row["number"]))
+    (_, *found), = trail.findings()
+    assert found == [row["seal"], row["number"]]
+
+
 def test_what_devices_sent_is_sealed_as_it_is_shown(make_server):
     """Octets that are no UTF-8, in a table that takes anything."""
     server = make_server("ScepAuditSeal off\n")

@@ -170,7 +170,8 @@ START_TEST(a_list_is_read_as_it_is_written_or_not_at_all)
         replaced(good.leaves, 0, "-1"),
         replaced(good.leaves, 0, ""),
         replaced(good.leaves, 0, "4"),
-        replaced(good.leaves, 0, "1234567890123456789"),
+        replaced(good.leaves, 0, "9223372036854775808"),
+        replaced(good.leaves, 0, "12345678901234567890"),
         replaced(good.leaves, 1, "::"),
         replaced(good.leaves, 1, " "),
         replaced(good.leaves, 10, "A"),
@@ -197,6 +198,18 @@ START_TEST(a_list_is_read_as_it_is_written_or_not_at_all)
         ck_assert_int_eq(scep_seal_leaves(&leaves, &seal, pool),
                          count == 2 ? APR_SUCCESS : APR_EINVAL);
     }
+}
+END_TEST
+
+START_TEST(a_list_has_numbers_of_any_size)
+{
+    scep_seal_t seal = made(1);
+    apr_array_header_t *leaves;
+
+    seal.leaves = replaced(seal.leaves, 0, "9223372036854775807");
+    ck_assert_int_eq(scep_seal_leaves(&leaves, &seal, pool), APR_SUCCESS);
+    ck_assert(APR_ARRAY_IDX(leaves, 0, scep_seal_leaf_t).number ==
+              APR_INT64_MAX);
 }
 END_TEST
 
@@ -256,6 +269,7 @@ int main(void)
     tcase_add_test(tests, no_seal_is_made_of_no_batch);
     tcase_add_test(tests, nothing_follows_a_seal_that_is_malformed);
     tcase_add_test(tests, a_list_is_read_as_it_is_written_or_not_at_all);
+    tcase_add_test(tests, a_list_has_numbers_of_any_size);
     tcase_add_test(tests, base64_has_one_form);
     tcase_add_test(tests, a_certificate_with_more_behind_it_is_none);
     suite_add_tcase(suite, tests);
