@@ -421,8 +421,9 @@ typedef struct scep_challenge_provider_t {
                           apr_uint64_t limit, apr_time_t now,
                           apr_uint64_t *count, apr_pool_t *p);
     /**
-     * Lengthens the lease of a claim, so that it outlives whoever made it and
-     * the challenge itself; commit or release follow with the claim as it is
+     * Lengthens the lease of a claim, so that it outlives whoever made it; to
+     * the end of the challenge at least, so that one whose commit never comes
+     * is not used again.  Commit or release follow with the claim as it is
      * then or as it was.  Once more, with either and an end that is not
      * later, changes nothing and succeeds.  Where others may claim beside it
      * there is no lease, and nothing to lengthen.

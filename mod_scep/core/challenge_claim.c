@@ -328,9 +328,11 @@ static int hold_one(scep_table_t *table, scep_challenge_claim_t *claim,
 
     while (find(table, is_held, claim, &seen)) {
         uint64_t next = seen.word;
+        uint32_t expires = scep_life_expires(seen.record.life);
+        uint32_t end = until > expires ? until : expires;
 
-        if (scep_word_time(seen.word) < until) {
-            next = scep_word_hold(seen.word, until);
+        if (scep_word_time(seen.word) < end) {
+            next = scep_word_hold(seen.word, end);
             if (!atomic_compare_exchange_strong(&table->words[seen.slot],
                                                 &seen.word, next))
                 continue;

@@ -218,7 +218,8 @@ static apr_status_t dbd_hold(void *storev, scep_challenge_claim_t *claim,
                              apr_time_t until, apr_pool_t *p)
 {
     const char *lease = mod_scep_sql_time(until, p);
-    const char *args[] = { lease, lease, claim->id, token_of(claim, p), NULL };
+    const char *args[] = { lease, lease, lease, claim->id, token_of(claim, p),
+                           NULL };
 
     if (claim->token[1] > OF_SEVERAL)
         return APR_EINVAL;

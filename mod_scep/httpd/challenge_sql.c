@@ -111,7 +111,8 @@ static const char *const statements[SCEP_SQL_STATEMENTS] = {
         "WHERE expires < " TIME " AND lease < " TIME " ORDER BY expires "
         "LIMIT " APR_STRINGIFY(SCEP_SQL_PURGE_MAX) ")",
 #define HOLD                                                                  \
-    "UPDATE @challenge SET lease = CASE WHEN lease < " TIME " THEN " TIME     \
+    "UPDATE @challenge SET lease = CASE WHEN expires > " TIME                 \
+    " AND expires > lease THEN expires WHEN lease < " TIME " THEN " TIME      \
     " ELSE lease END WHERE id = %s AND state = 0 "
     [SCEP_SQL_HOLD_ONE] = HOLD "AND uses = 1 AND token = %s",
     /* a use has no lease: that the row is not purged before is all */

@@ -29,8 +29,8 @@ typedef enum {
     SCEP_SQL_STATS,           /**< now; gives live, bytes */
     SCEP_SQL_COUNT,           /**< requester, now; gives live */
     SCEP_SQL_PURGE,           /**< expiry, end of lease */
-    SCEP_SQL_HOLD_ONE,        /**< lease, lease, id, token */
-    SCEP_SQL_HOLD_SHARED,     /**< lease, lease, id */
+    SCEP_SQL_HOLD_ONE,        /**< lease, three times, id, token */
+    SCEP_SQL_HOLD_SHARED,     /**< lease, three times, id */
     SCEP_SQL_STATEMENTS
 } scep_sql_statement_t;
 

@@ -113,10 +113,24 @@ START_TEST(a_hold_may_be_repeated_by_who_knows_only_the_first_claim)
 }
 END_TEST
 
+/* Whoever dies before the commit leaves nothing that could be used again. */
+START_TEST(a_hold_lasts_as_long_as_the_challenge_at_least)
+{
+    make(2);
+    take(1, 1000);
+    ck_assert_int_eq(hold(&claim, 100), APR_SUCCESS);
+    for (int now = 60; now < 1000; now += 20) {
+        scep_table_sweep(table, at(now), NULL);
+        ck_assert_int_eq(claim_at(secret(1), at(now)), SCEP_CHALLENGE_BUSY);
+    }
+    ck_assert_int_eq(claim_at(secret(1), at(1000)), SCEP_CHALLENGE_EXPIRED);
+}
+END_TEST
+
 START_TEST(a_hold_never_shortens_the_lease)
 {
     make(1);
-    take(1, 100);
+    take(1, 20);
     ck_assert_int_eq(hold(&claim, 10), APR_SUCCESS);
     ck_assert_int_eq(claim_at(secret(1), at(59)), SCEP_CHALLENGE_BUSY);
     ck_assert_int_eq(scep_table_hold(table, &claim, -1), APR_SUCCESS);
@@ -327,6 +341,7 @@ static Suite *hold_suite(void)
     tcase_add_test(tc, a_hold_that_is_over_frees_the_place);
     tcase_add_test(tc,
                    a_hold_may_be_repeated_by_who_knows_only_the_first_claim);
+    tcase_add_test(tc, a_hold_lasts_as_long_as_the_challenge_at_least);
     tcase_add_test(tc, a_hold_never_shortens_the_lease);
     tcase_add_loop_test(tc, a_claim_that_was_lost_is_not_held, 0, 7);
     tcase_add_test(tc, a_lease_that_nobody_took_over_may_be_held);

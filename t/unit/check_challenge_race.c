@@ -589,7 +589,7 @@ static void *hold_rounds(void *number)
         scep_challenge_claim_t claim = shared->claims[round];
 
         if (me == round % (PROCESSES * THREADS) &&
-            (issue("h", round, claim.id) != APR_SUCCESS ||
+            (issue_for("h", round, 1, 90, claim.id) != APR_SUCCESS ||
              take("h", round, &shared->claims[round]) !=
                  SCEP_CHALLENGE_CLAIMED))
             shared->faults++;
