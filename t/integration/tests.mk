@@ -14,6 +14,7 @@ integration_tests = \
 	%D%/test_callers.py \
 	%D%/test_challenge.py \
 	%D%/test_challenge_dbd.py \
+	%D%/test_challenge_hold.py \
 	%D%/test_challenge_store.py \
 	%D%/test_challenge_uses.py \
 	%D%/test_cluster.py \
