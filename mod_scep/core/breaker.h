@@ -34,6 +34,9 @@ int scep_breaker_allow(scep_breaker_t *breaker, apr_time_t now,
 
 /**
  * Says how a call that was allowed has ended.
+ * @param good  1: the service works; 0: it does not, which counts while it is
+ *              closed and from the one that finds out; -1: that cannot be
+ *              said, and another may find out
  * @return non-zero where that has opened or closed it
  */
 int scep_breaker_report(scep_breaker_t *breaker, int good, apr_time_t now);

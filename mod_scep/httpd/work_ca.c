@@ -71,6 +71,8 @@ static int begin_call(const scep_work_baton_t *baton, scep_gate_place_t *place,
     }
     if (ca->gate &&
         !mod_scep_gate_enter(ca->gate, now, longest(baton), place)) {
+        if (ca->breaker)
+            scep_breaker_report(ca->breaker, -1, now);
         *reason = "too many requests wait for the CA";
         return 0;
     }
@@ -85,10 +87,10 @@ static void end_call(const scep_work_baton_t *baton,
 
     if (ca->gate)
         scep_gate_leave(ca->gate, place);
-    if (!ca->breaker || good < 0 ||
+    if (!ca->breaker ||
         !scep_breaker_report(ca->breaker, good, apr_time_now()))
         return;
-    if (good) {
+    if (good > 0) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, baton->server,
                      SCEPLOGNO(0640) "CA %s answers again", ca->name);
     } else {

@@ -114,6 +114,7 @@ class Emulator:
         self.connections = set()
         self.under_way = {}
         self.most_at_once = {}
+        self.working = self.most_working = 0
 
     # -------------------------------------------------------------- control
 
@@ -146,6 +147,7 @@ class Emulator:
                 for known in (self.seen, self.connections, self.faults,
                               self.most_at_once, self.tokens):
                     known.clear()
+                self.most_working = self.working
                 self.authority.forget()
             else:
                 return Answer(404, "no such wish")
@@ -158,6 +160,7 @@ class Emulator:
             "requests": self.seen, "held": self.held,
             "connections": len(self.connections),
             "most_at_once": self.most_at_once,
+            "most_working": self.most_working,
             "tokens": self.all_tokens,
             "entities": authority.entities,
             "certificates": [
@@ -261,8 +264,10 @@ class Emulator:
 
     @contextlib.contextmanager
     def turn(self, username):
-        """Counts who works on one end entity at the same time."""
+        """Counts who works on one end entity, or at all, at the same time."""
         with self.lock:
+            self.working += 1
+            self.most_working = max(self.working, self.most_working)
             count = self.under_way.get(username, 0) + 1
             self.under_way[username] = count
             self.most_at_once[username] = max(
@@ -272,6 +277,7 @@ class Emulator:
         finally:
             with self.lock:
                 self.under_way[username] -= 1
+                self.working -= 1
 
     def serve(self, step, method, path, query, headers, body, fault):
         if step == "token":

@@ -82,6 +82,38 @@ START_TEST(each_failure_doubles_the_time)
 }
 END_TEST
 
+START_TEST(who_cannot_say_lets_another_find_out)
+{
+    apr_time_t then = NOW + SCEP_BREAKER_FIRST;
+
+    ck_assert(!scep_breaker_report(breaker, -1, NOW));
+    ck_assert_int_eq(scep_breaker_open(breaker), 0);
+    open_it(NOW);
+    /* one of before it opened */
+    ck_assert(!scep_breaker_report(breaker, -1, NOW));
+    ck_assert_int_eq(scep_breaker_open(breaker), then);
+    ck_assert(scep_breaker_allow(breaker, then, LONGEST));
+    ck_assert(!scep_breaker_report(breaker, -1, then + 1000));
+    ck_assert(scep_breaker_allow(breaker, then + 1000, LONGEST));
+    ck_assert(!scep_breaker_allow(breaker, then + 1000, LONGEST));
+    ck_assert(!scep_breaker_report(breaker, 0, then + 1000));
+    ck_assert_int_eq(scep_breaker_open(breaker),
+                     then + 1000 + 2 * SCEP_BREAKER_FIRST);
+}
+END_TEST
+
+/* All calls to a CA that hangs fail together. */
+START_TEST(calls_of_before_do_not_keep_it_open)
+{
+    open_it(NOW);
+    for (int i = 0; i < 60; i++)
+        ck_assert(!scep_breaker_report(breaker, 0, NOW + 1000));
+    ck_assert_int_eq(scep_breaker_open(breaker), NOW + SCEP_BREAKER_FIRST);
+    ck_assert(scep_breaker_report(breaker, 1, NOW + 2000));
+    ck_assert(scep_breaker_allow(breaker, NOW + 2000, LONGEST));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("breaker");
@@ -91,6 +123,8 @@ int main(void)
     tcase_add_test(tcase, opens_after_failures_in_a_row);
     tcase_add_test(tcase, one_finds_out_and_only_one);
     tcase_add_test(tcase, each_failure_doubles_the_time);
+    tcase_add_test(tcase, who_cannot_say_lets_another_find_out);
+    tcase_add_test(tcase, calls_of_before_do_not_keep_it_open);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
