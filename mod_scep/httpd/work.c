@@ -121,13 +121,6 @@ static void log_outcome(const job_t *job)
                                      "transaction \"%s\": %s",
                      scep_result_reason_name(record->reason), record->profile,
                      record->ca, subject, id, detail);
-    } else if (record->state == SCEP_STATE_UNKNOWN && job->work.asked) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, job->baton.server,
-                     SCEPLOGNO(0646) "what became of a request at CA %s is "
-                                     "not known: profile %s, subject \"%s\", "
-                                     "transaction \"%s\", enrolment %s: %s",
-                     record->ca, record->profile, subject, id, record->key,
-                     detail);
     } else {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, job->baton.server,
                      SCEPLOGNO(0649) "not decided yet: profile %s, CA %s, "
@@ -136,17 +129,30 @@ static void log_outcome(const job_t *job)
     }
 }
 
-static void unrecorded(const job_t *job)
+/* What an administrator may have to look at, whether or not a device waits. */
+static void log_loose_ends(const job_t *job)
 {
+    const scep_record_t *record = job->work.record;
+
     if (job->work.unrecorded) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, job->baton.server,
                      SCEPLOGNO(0647) "CA %s has issued certificate %s and the "
                                      "ledger did not take it; it is not "
                                      "delivered, and the CA will be asked "
                                      "again: enrolment %s",
-                     job->work.record->ca,
+                     record->ca,
                      scep_work_serial(job->work.unrecorded, job->p),
-                     job->work.record->key);
+                     record->key);
+    } else if (record->state == SCEP_STATE_UNKNOWN && job->work.asked) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, job->baton.server,
+                     SCEPLOGNO(0646) "what became of a request at CA %s is "
+                                     "not known: profile %s, subject \"%s\", "
+                                     "transaction \"%s\", enrolment %s: %s",
+                     record->ca, record->profile,
+                     ap_escape_logitem(job->p, record->subject),
+                     ap_escape_logitem(job->p, record->transaction_id),
+                     record->key,
+                     ap_escape_logitem(job->p, or_dash(record->detail)));
     }
 }
 
@@ -158,7 +164,7 @@ static void *APR_THREAD_FUNC run_job(apr_thread_t *thread, void *jobv)
 
     (void)thread;
     scep_work_run(&job->work, job->p);
-    unrecorded(job);
+    log_loose_ends(job);
     apr_thread_mutex_lock(mine->mutex);
     mine->busy--;
     job->done = 1;
