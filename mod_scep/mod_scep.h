@@ -427,7 +427,8 @@ typedef struct scep_challenge_provider_t {
      * then or as it was.  Once more, with either and an end that is not
      * later, changes nothing and succeeds.  Where others may claim beside it
      * there is no lease, and nothing to lengthen.
-     * @param until  whole seconds count
+     * @param until  whole seconds count; the challenge's own end where that
+     *               is later, for whoever holds it may die without a word
      * @return APR_SUCCESS; APR_EGENERAL: the lease was lost, or it was
      *         revoked meanwhile; APR_EAGAIN: the store does not work now
      */
@@ -459,6 +460,9 @@ typedef struct scep_verify_result_t {
     const char *device;
     /** GRANTED by a certificate: the signer's, which it has verified */
     X509 *renews;
+    /** REFUSED: another request has what id names at this moment, and may
+     * yet give it back */
+    int busy;
 } scep_verify_result_t;
 
 typedef struct scep_verify_request_t {

@@ -475,6 +475,37 @@ static void decide(enrol_t *enrol)
     enrol->answer->remark = work.remark;
 }
 
+/* The same request at the same time may have the challenge.  And who has
+ * claimed it may have died before its enrolment was recorded: then it is
+ * free again when the lease is over, and no reason for a device to give up. */
+static void refused(enrol_t *enrol)
+{
+    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
+    const scep_result_t refused = *enrol->res;
+    scep_record_t same;
+    apr_status_t rv;
+
+    if (look(enrol))
+        return;
+    *enrol->res = refused;
+    if (!enrol->verdict.busy || !enrol->verdict.id)
+        return;
+    rv = ledger->holder(enrol->ops->baton, enrol->verdict.id, enrol->p);
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_VERIFIER_DOWN,
+                         "%s, and no enrolment is known that does",
+                         refused.detail);
+        return;
+    }
+    if (rv == APR_SUCCESS)
+        rv = ledger->get(enrol->ops->baton, enrol->transaction.key, &same,
+                         enrol->p);
+    if (rv == APR_SUCCESS)
+        rv = tell(enrol, &same);
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv))
+        ledger_down(enrol);
+}
+
 static void request(enrol_t *enrol)
 {
     if (read_csr(enrol) != APR_SUCCESS || gather_facts(enrol) != APR_SUCCESS ||
@@ -482,14 +513,10 @@ static void request(enrol_t *enrol)
         return;
     if (enrol->ops->ledger && look(enrol))
         return;
-    if (verify(enrol) == APR_SUCCESS) {
+    if (verify(enrol) == APR_SUCCESS)
         decide(enrol);
-    } else if (enrol->ops->ledger) {
-        /* The same request at the same time may have the challenge. */
-        scep_result_t refused = *enrol->res;
-        if (!look(enrol))
-            *enrol->res = refused;
-    }
+    else if (enrol->ops->ledger)
+        refused(enrol);
 }
 
 void scep_enrol_run(const scep_message_t *message,

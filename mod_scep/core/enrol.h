@@ -34,6 +34,11 @@ typedef struct scep_ledger_ops_t {
      * @return scep_work_t.must_settle */
     int (*grant)(void *baton, void *token, scep_record_t *record,
                  apr_pool_t *p);
+    /** looks for an enrolment that keeps what granted it, for a moment: it
+     * may just be recorded
+     * @return APR_SUCCESS: there is one; APR_NOTFOUND */
+    apr_status_t (*holder)(void *baton, const char *verified_by,
+                           apr_pool_t *p);
     /** whether people must approve it */
     int (*approval)(void *baton, const scep_csr_t *csr, apr_pool_t *p);
     /** writes a record and its events; token and lease are set in it

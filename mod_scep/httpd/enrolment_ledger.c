@@ -8,6 +8,11 @@
 #include "ledger.h"
 #include "work.h"
 
+/* How long a claim may be without an enrolment before it is looked at as left
+ * behind, and between two looks. */
+#define HOLDER_WAIT apr_time_from_msec(900)
+#define HOLDER_STEP apr_time_from_msec(100)
+
 static scep_ledger_t *ledger_of(const scep_enrolment_baton_t *baton)
 {
     return mod_scep_conf_get(baton->r->server)->ledger;
@@ -78,6 +83,29 @@ static int grant(void *batonv, void *token, scep_record_t *record,
     return provider->must_settle || *record->renews;
 }
 
+static apr_status_t holder(void *batonv, const char *verified_by,
+                           apr_pool_t *p)
+{
+    const scep_enrolment_baton_t *baton = batonv;
+    const scep_ledger_filter_t filter = {
+        .state = -1, .challenge = verified_by, .seal = -1, .limit = 10
+    };
+    const apr_time_t end = apr_time_now() + HOLDER_WAIT;
+    apr_array_header_t *rows;
+    apr_status_t rv;
+
+    for (;;) {
+        rv = mod_scep_ledger_list(ledger_of(baton), &filter, &rows, p);
+        for (int i = 0; rv == APR_SUCCESS && i < rows->nelts; i++)
+            if (APR_ARRAY_IDX(rows, i, scep_ledger_record_t).record.state !=
+                SCEP_STATE_FAILED)
+                return APR_SUCCESS;
+        if (rv != APR_SUCCESS || apr_time_now() >= end)
+            return rv == APR_SUCCESS ? APR_NOTFOUND : rv;
+        apr_sleep(HOLDER_STEP);
+    }
+}
+
 static int approval(void *batonv, const scep_csr_t *csr, apr_pool_t *p)
 {
     const scep_enrolment_baton_t *baton = batonv;
@@ -106,5 +134,6 @@ const scep_ledger_ops_t mod_scep_enrolment_ledger = { .seen = seen,
                                                       .certificate =
                                                           certificate,
                                                       .grant = grant,
+                                                      .holder = holder,
                                                       .approval = approval,
                                                       .receive = receive };

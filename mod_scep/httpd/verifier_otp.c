@@ -64,6 +64,7 @@ static void report(scep_challenge_outcome_t outcome, const char *id,
     default:
         result->outcome = SCEP_VERIFY_REFUSED;
         result->breach = outcome == SCEP_CHALLENGE_SPENT;
+        result->busy = outcome == SCEP_CHALLENGE_BUSY;
     }
     result->reason = *id ? apr_psprintf(p, "%s (%s)", refusal(outcome), id)
                          : refusal(outcome);

@@ -76,8 +76,10 @@ static void verify(void *baton, const scep_verify_request_t *request,
         world.challenge_lease = world.now + 2 * LEASE;
         result->outcome = SCEP_VERIFY_GRANTED;
         result->token = &world;
-        result->id = "0123456789abcdef";
+    } else {
+        result->busy = world.challenge != SPENT;
     }
+    result->id = "0123456789abcdef";
     breathe();
 }
 
@@ -325,6 +327,19 @@ static apr_status_t receive(void *baton, scep_record_t *record, int revive,
     return APR_SUCCESS;
 }
 
+static apr_status_t holder(void *baton, const char *verified_by, apr_pool_t *p)
+{
+    (void)baton;
+    (void)p;
+    if (world.ledger_down)
+        return APR_EGENERAL;
+    for (int i = 0; i < world.count; i++)
+        if (!strcmp(world.rows[i].verified_by, verified_by) &&
+            world.rows[i].state != SCEP_STATE_FAILED)
+            return APR_SUCCESS;
+    return APR_NOTFOUND;
+}
+
 /* ------------------------------------------------------------------ */
 /* Who acts                                                             */
 
@@ -341,6 +356,7 @@ static const scep_ledger_ops_t ledger_ops = { .seen = seen,
                                               .get = get,
                                               .certificate = certificate,
                                               .grant = grant,
+                                              .holder = holder,
                                               .approval = approval,
                                               .receive = receive };
 
@@ -692,6 +708,36 @@ START_TEST(a_lost_hold_issues_nothing)
 }
 END_TEST
 
+/* Who has claimed it was killed before its enrolment was recorded. */
+START_TEST(a_claim_left_behind_is_no_refusal)
+{
+    scep_enrol_answer_t answer;
+    scep_result_t res;
+
+    world.challenge = CLAIMED;
+    world.challenge_lease = world.now + LEASE;
+    res = ask(&answer);
+    ck_assert_int_eq(res.reason, SCEP_REASON_VERIFIER_DOWN);
+    ck_assert_int_eq(res.http_status, 503);
+    ck_assert_int_eq(world.count, 0);
+    world.now += LEASE + 1;
+    ck_assert_int_eq(ask(&answer).status, SCEP_STATUS_SUCCESS);
+}
+END_TEST
+
+START_TEST(a_claim_of_an_enrolment_is_a_refusal)
+{
+    scep_enrol_answer_t answer;
+
+    world.says = SCEP_CA_PENDING;
+    ck_assert_int_eq(ask(&answer).status, SCEP_STATUS_PENDING);
+    world.rows[0].key = world.rows[0].signer = "another's";
+    world.challenge = HELD;
+    ck_assert_int_eq(ask(&answer).reason, SCEP_REASON_CHALLENGE);
+    ck_assert_int_eq(world.count, 1);
+}
+END_TEST
+
 START_TEST(without_the_ledger_nothing_is_issued)
 {
     scep_enrol_answer_t answer;
@@ -890,6 +936,8 @@ int main(void)
     tcase_add_test(table, a_fault_of_ours_may_be_asked_anew);
     tcase_add_test(table, a_fault_of_the_device_stays_one);
     tcase_add_test(table, a_lost_hold_issues_nothing);
+    tcase_add_test(table, a_claim_left_behind_is_no_refusal);
+    tcase_add_test(table, a_claim_of_an_enrolment_is_a_refusal);
     tcase_add_test(table, without_the_ledger_nothing_is_issued);
     tcase_add_test(table, a_verifier_that_must_know_is_told_before_delivery);
     tcase_add_test(table, c65_the_same_request_gets_the_same_answer);
