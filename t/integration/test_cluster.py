@@ -102,7 +102,7 @@ class Cluster:
 @pytest.fixture
 def cluster(postgres, keys):
     made = Cluster(postgres, keys)
-    for number in range(4):
+    for number in range(8):
         # before threads ask for them
         keys.signer(number)
     try:
@@ -155,8 +155,9 @@ def test_a_race_of_both_has_one_winner(pair):
         node.log.allow(SPENT)
     for turn in range(40):
         secret = pair[turn % 2].challenge()
-        ready = [(node, node.built(secret, number))
-                 for node in pair for number in range(2)]
+        # each with a key of its own: one that asks twice has one answer
+        ready = [(pair[number % 2], pair[number % 2].built(secret, number))
+                 for number in range(4)]
         statuses = in_parallel(*[lambda node=node, built=built:
                                  node.post(built) for node, built in ready])
         assert statuses.count(SUCCESS) == 1, statuses
@@ -168,8 +169,9 @@ def test_a_race_for_several_uses_grants_so_many(pair):
         node.log.allow(SPENT)
     for _ in range(5):
         found = pair[0].issue(uses=5)
-        ready = [(node, node.built(found["challenge"], number))
-                 for node in pair for number in range(4)]
+        ready = [(pair[number % 2],
+                  pair[number % 2].built(found["challenge"], number))
+                 for number in range(8)]
         statuses = in_parallel(*[lambda node=node, built=built:
                                  node.post(built) for node, built in ready])
         assert statuses.count(SUCCESS) == 5, statuses

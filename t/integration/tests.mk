@@ -19,6 +19,7 @@ integration_tests = \
 	%D%/test_challenge_uses.py \
 	%D%/test_cluster.py \
 	%D%/test_config.py \
+	%D%/test_crash.py \
 	%D%/test_ejbca.py \
 	%D%/test_ejbca_calls.py \
 	%D%/test_ejbca_config.py \
@@ -35,9 +36,12 @@ integration_tests = \
 	%D%/test_metrics.py \
 	%D%/test_ndes.py \
 	%D%/test_ndes_auth.py \
+	%D%/test_no_ledger.py \
+	%D%/test_nodes.py \
 	%D%/test_pass_phrase.py \
 	%D%/test_policy.py \
 	%D%/test_publish.py \
+	%D%/test_queue.py \
 	%D%/test_renewal.py \
 	%D%/test_renewal_ledger.py \
 	%D%/test_revocation.py \
@@ -45,6 +49,7 @@ integration_tests = \
 	%D%/test_sandbox.py \
 	%D%/test_scepctl.py \
 	%D%/test_static.py \
+	%D%/test_told.py \
 	%D%/test_webhook.py \
 	%D%/test_webhook_config.py
 EXTRA_DIST += $(integration_tests) \
@@ -56,7 +61,7 @@ EXTRA_DIST += $(integration_tests) \
 	t/emulators/pkcs10.py \
 	t/emulators/webhook.py \
 	%D%/adminapi.py %D%/certrep.py %D%/configuration.py \
-	%D%/conftest.py %D%/der.py \
+	%D%/conftest.py %D%/der.py %D%/fleet.py \
 	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ledgers.py \
 	%D%/ndesclients.py \
 	%D%/other_ca.py \
