@@ -79,23 +79,33 @@ int mod_scep_access_serves(const scep_profile_t *profile,
 /* ------------------------------------------------------------------ */
 /* Who asks                                                             */
 
-static apr_status_t check_signer(const access_t *access)
+static scep_renewal_rule_t rule_of(const scep_profile_t *profile)
 {
-    const scep_profile_t *profile = access->profile;
-    X509 *signer = access->message->signer;
     const scep_renewal_rule_t rule = { .chain = profile->ca->chain,
                                        .ext_key_usage =
                                            profile->ext_key_usage };
+
+    return rule;
+}
+
+static apr_status_t refuse(const access_t *access, const char *fault)
+{
+    return scep_result_fail(access->res, access->p, SCEP_REASON_SIGNER, "%s",
+                            fault);
+}
+
+static apr_status_t check_signer(const access_t *access)
+{
+    const scep_renewal_rule_t rule = rule_of(access->profile);
+    X509 *signer = access->message->signer;
     const char *fault = "it is not signed by a certificate of a CA";
 
-    /* what it asks for the certificate itself, and that is no new name */
+    /* as if it asked for what it has */
     if (signer)
         fault =
             scep_renewal_check(&rule, signer, X509_get_subject_name(signer),
                                NULL, access->now, access->p);
-    return fault ? scep_result_fail(access->res, access->p, SCEP_REASON_SIGNER,
-                                    "%s", fault)
-                 : APR_SUCCESS;
+    return fault ? refuse(access, fault) : APR_SUCCESS;
 }
 
 static apr_status_t check_revocation(const access_t *access)
@@ -116,8 +126,7 @@ static apr_status_t check_revocation(const access_t *access)
                                 "cannot be found out: %s",
                                 reason);
     default:
-        return scep_result_fail(access->res, access->p, SCEP_REASON_SIGNER,
-                                "%s", reason);
+        return refuse(access, reason);
     }
 }
 
@@ -136,23 +145,28 @@ static apr_status_t look_up(const access_t *access, const char *serial,
                                   "the ledger cannot be asked now");
 }
 
-/* What the gateway itself has revoked may not be in a CRL yet. */
+/* The ledger knows whose it is, and what the gateway itself has revoked may
+ * not be in a CRL yet; of what it does not know the purpose has to tell. */
 static apr_status_t check_state(const access_t *access)
 {
+    const scep_renewal_rule_t rule = rule_of(access->profile);
+    X509 *signer = access->message->signer;
+    apr_status_t rv = APR_NOTFOUND;
+    const char *fault = NULL;
     scep_certificate_t own;
-    apr_status_t rv;
 
-    if (!access->ledger)
-        return APR_SUCCESS;
-    rv =
-        look_up(access,
-                scep_cert_id_serial(access->message->signer, access->p), &own);
-    if (rv == APR_SUCCESS && (own.state == SCEP_CERTIFICATE_REVOKED ||
-                              own.state == SCEP_CERTIFICATE_REVOKING)) {
-        return scep_result_fail(access->res, access->p, SCEP_REASON_SIGNER,
-                                "the signer's certificate is revoked");
-    }
-    return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
+    if (access->ledger)
+        rv = look_up(access, scep_cert_id_serial(signer, access->p), &own);
+    if (rv == APR_NOTFOUND)
+        fault = scep_renewal_check_purpose(&rule, signer);
+    else if (rv != APR_SUCCESS)
+        return rv;
+    else if (strcmp(own.profile, access->profile->name))
+        fault = "the signer's certificate is another profile's";
+    else if (own.state == SCEP_CERTIFICATE_REVOKED ||
+             own.state == SCEP_CERTIFICATE_REVOKING)
+        fault = "the signer's certificate is revoked";
+    return fault ? refuse(access, fault) : APR_SUCCESS;
 }
 
 /* ------------------------------------------------------------------ */

@@ -261,6 +261,15 @@ def test_an_expired_certificate_gets_nothing(server, device, keys,
 
 
 @pytest.mark.parametrize("message_type", [GET_CERT, GET_CRL])
+def test_a_certificate_of_another_profile_gets_nothing(server, device, keys,
+                                                       message_type):
+    other = Device(server, keys, "other")
+    reply = ask(other, message_type, issuer_and_serial(device.certificate),
+                "access")
+    refused(server, reply, BAD_REQUEST, "another profile's")
+
+
+@pytest.mark.parametrize("message_type", [GET_CERT, GET_CRL])
 def test_a_revoked_certificate_gets_nothing(server, device, keys,
                                             message_type):
     write_crl(server.dir, device.serial)
