@@ -60,8 +60,9 @@ const char *ctl_output_text(const json_t *value, apr_pool_t *p)
     case JSON_STRING:
         return ctl_output_clean(json_string_value(value), p);
     case JSON_INTEGER:
-        return apr_psprintf(p, "%" JSON_INTEGER_FORMAT,
-                            json_integer_value(value));
+        /* APR does not know Jansson's own format, "%lld" */
+        return apr_psprintf(p, "%" APR_INT64_T_FMT,
+                            (apr_int64_t)json_integer_value(value));
     case JSON_REAL:
         return apr_psprintf(p, "%g", json_real_value(value));
     case JSON_TRUE:
