@@ -61,9 +61,12 @@ module_LTLIBRARIES += mod_scep.la
 mod_scep_la_SOURCES = \
 	%D%/httpd/access.c %D%/httpd/access.h \
 	%D%/httpd/admin.c %D%/httpd/admin.h \
-	%D%/httpd/admin_challenges.c %D%/httpd/admin_events.c \
-	%D%/httpd/admin_explain.c \
+	%D%/httpd/admin_certificates.c %D%/httpd/admin_challenges.c \
+	%D%/httpd/admin_decide.c %D%/httpd/admin_enrolments.c \
+	%D%/httpd/admin_events.c %D%/httpd/admin_explain.c \
 	%D%/httpd/admin_issue.c %D%/httpd/admin_list.c \
+	%D%/httpd/admin_query.c %D%/httpd/admin_query.h \
+	%D%/httpd/admin_revoke.c \
 	%D%/httpd/approval.c %D%/httpd/approval.h \
 	%D%/httpd/audit.c %D%/httpd/audit.h \
 	%D%/httpd/callers.c %D%/httpd/callers.h \
@@ -88,6 +91,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/enrolment_ledger.c %D%/httpd/enrolment_ledger.h \
 	%D%/httpd/gate.c %D%/httpd/gate.h \
 	%D%/httpd/handler.c %D%/httpd/handler.h \
+	%D%/httpd/health.c %D%/httpd/health.h \
 	%D%/httpd/http.c %D%/httpd/http.h \
 	%D%/httpd/intune_directives.c %D%/httpd/intune_directives.h \
 	%D%/httpd/intune_proto.c %D%/httpd/intune_proto.h \
@@ -114,6 +118,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
 	%D%/httpd/renewal_directives.c \
+	%D%/httpd/retention.c %D%/httpd/retention.h \
 	%D%/httpd/revocation.c %D%/httpd/revocation.h \
 	%D%/httpd/revocation_crl.c %D%/httpd/revocation_crl.h \
 	%D%/httpd/revocation_fetch.c \
@@ -154,8 +159,10 @@ scepctl_SOURCES = \
 	%D%/scepctl/audit.c \
 	%D%/scepctl/audit_row.c %D%/scepctl/audit_row.h \
 	%D%/scepctl/audit_verify.c \
+	%D%/scepctl/certificate.c \
 	%D%/scepctl/challenge.c \
 	%D%/scepctl/connection.c %D%/scepctl/connection.h \
+	%D%/scepctl/enrolment.c \
 	%D%/scepctl/explain.c \
 	%D%/scepctl/listing.c %D%/scepctl/listing.h \
 	%D%/scepctl/options.c %D%/scepctl/options.h \

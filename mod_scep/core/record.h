@@ -28,6 +28,13 @@ typedef enum {
     SCEP_STATE_SAME
 } scep_state_t;
 
+/** What a state is called, such as "ca-pending"; "other" where only a later
+ * version knows it. */
+const char *scep_state_name(scep_state_t state);
+
+/** The state of such a name, or -1. */
+int scep_state_find(const char *name);
+
 /** Octets of a digest as hexadecimal digits and a NUL. */
 #define SCEP_RECORD_DIGEST_SIZE 65
 
@@ -84,6 +91,15 @@ typedef enum {
     SCEP_CERTIFICATE_REVOKED,
     SCEP_CERTIFICATE_REVOKING /**< to be revoked when due */
 } scep_certificate_state_t;
+
+/** As those of an enrolment's states. */
+const char *scep_certificate_state_name(scep_certificate_state_t state);
+int scep_certificate_state_find(const char *name);
+
+/** The name of a CRLReason, RFC 5280 section 5.3.1. */
+const char *scep_crl_reason_name(int reason);
+/** Its number, or -1. */
+int scep_crl_reason_find(const char *name);
 
 /** A certificate as the ledger keeps it.  No text is NULL. */
 typedef struct scep_certificate_t {

@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "handler.h"
+#include "health.h"
 #include "http.h"
 #include "json.h"
 #include "metrics.h"
@@ -49,6 +50,47 @@ static const char *resource_of(request_rec *r, const scep_dir_conf_t *dir)
     return resource;
 }
 
+static int no_such(request_rec *r)
+{
+    return mod_scep_json_problem(r, HTTP_NOT_FOUND,
+                                 "There is no such resource; there are "
+                                 "certificates, challenges, enrolments, "
+                                 "events, explain, health, metrics and "
+                                 "seals.");
+}
+
+static int serve(request_rec *r, const char *resource)
+{
+    static const struct {
+        const char *name;
+        int (*serve)(request_rec *r);
+    } single[] = { { "events", mod_scep_admin_events },
+                   { "explain", mod_scep_admin_explain },
+                   { "health", mod_scep_health_answer },
+                   { "metrics", mod_scep_metrics_answer },
+                   { "seals", mod_scep_admin_seals } };
+    static const struct {
+        const char *name;
+        /* path: what follows the name and a slash, NULL for the collection */
+        int (*serve)(request_rec *r, const char *path);
+    } many[] = { { "certificates", mod_scep_admin_certificates },
+                 { "challenges", mod_scep_admin_challenges },
+                 { "enrolments", mod_scep_admin_enrolments } };
+
+    for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
+        if (!strcmp(resource, single[i].name))
+            return single[i].serve(r);
+    for (size_t i = 0; i < sizeof(many) / sizeof(*many); i++) {
+        size_t len = strlen(many[i].name);
+
+        if (!strncmp(resource, many[i].name, len) && !resource[len])
+            return many[i].serve(r, NULL);
+        if (!strncmp(resource, many[i].name, len) && resource[len] == '/')
+            return many[i].serve(r, resource + len + 1);
+    }
+    return no_such(r);
+}
+
 int mod_scep_admin_handler(request_rec *r)
 {
     const scep_dir_conf_t *dir;
@@ -65,20 +107,5 @@ int mod_scep_admin_handler(request_rec *r)
                                      "site.");
     }
     resource = resource_of(r, dir);
-    if (resource && !strcmp(resource, "challenges"))
-        return mod_scep_admin_challenges(r, NULL);
-    if (resource && !strncmp(resource, "challenges/", 11))
-        return mod_scep_admin_challenges(r, resource + 11);
-    if (resource && !strcmp(resource, "explain"))
-        return mod_scep_admin_explain(r);
-    if (resource && !strcmp(resource, "events"))
-        return mod_scep_admin_events(r);
-    if (resource && !strcmp(resource, "seals"))
-        return mod_scep_admin_seals(r);
-    if (resource && !strcmp(resource, "metrics"))
-        return mod_scep_metrics_answer(r);
-    return mod_scep_json_problem(r, HTTP_NOT_FOUND,
-                                 "There is no such resource; there are "
-                                 "challenges, events, explain, metrics and "
-                                 "seals.");
+    return resource ? serve(r, resource) : no_such(r);
 }

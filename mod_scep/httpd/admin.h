@@ -4,6 +4,7 @@
 #ifndef MOD_SCEP_ADMIN_H
 #define MOD_SCEP_ADMIN_H
 
+#include "core/record.h"
 #include "json.h"
 #include "mod_scep.h"
 
@@ -24,6 +25,45 @@ int mod_scep_admin_events(request_rec *r);
 
 /** Serves GET seals. */
 int mod_scep_admin_seals(request_rec *r);
+
+/**
+ * Serves enrolments and what is below it.
+ * @param path  what follows "enrolments/", NULL for the collection
+ */
+int mod_scep_admin_enrolments(request_rec *r, const char *path);
+
+/** Serves POST enrolments/KEY/VERB. */
+int mod_scep_admin_decide(request_rec *r, const char *key, const char *verb);
+
+/** What is shown of an enrolment. */
+json_t *mod_scep_admin_record(const request_rec *r,
+                              const scep_record_t *record);
+
+/** Finds an enrolment that the caller may know of; where there is none,
+ * answers so and sets *status to what the handler returns. */
+int mod_scep_admin_find_record(request_rec *r, const char *key,
+                               scep_record_t *record, int *status);
+
+/** As mod_scep_admin_find_record(), for a certificate that a serial, and a
+ * query that may name its CA, are of. */
+int mod_scep_admin_find_certificate(request_rec *r, const char *serial,
+                                    scep_certificate_t *certificate,
+                                    int *status);
+
+/** Serves POST certificates/SERIAL/revoke. */
+int mod_scep_admin_revoke(request_rec *r, const char *serial);
+
+/** Sends one, as PEM where the caller prefers that.
+ * @param detail  what else there is to say, or NULL */
+int mod_scep_admin_send_certificate(request_rec *r, int status,
+                                    const scep_certificate_t *certificate,
+                                    const char *detail);
+
+/**
+ * Serves certificates and what is below it.
+ * @param path  what follows "certificates/", NULL for the collection
+ */
+int mod_scep_admin_certificates(request_rec *r, const char *path);
 
 /** Serves POST explain. */
 int mod_scep_admin_explain(request_rec *r);

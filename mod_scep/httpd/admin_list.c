@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 #include <http_protocol.h>
 
+#include "admin_query.h"
 #include "callers.h"
 #include "challenge_order.h"
 #include "core/utf8.h"
@@ -28,6 +29,7 @@ static const char *const state_names[] = {
 
 /* What a query asks for; NULL and NONE: everything. */
 typedef struct filter_t {
+    const scep_conf_t *conf;
     const char *profile;
     const char *requester; /**< as the store has it */
     const char *after;     /**< id */
@@ -61,15 +63,17 @@ static const char *read_limit(filter_t *filter, const char *value,
                               LIMIT_MAX);
 }
 
-static const char *read_filter(request_rec *r, const char *name,
-                               const char *value, filter_t *filter)
+static const char *read_filter(void *filterv, const char *name,
+                               const char *value, apr_pool_t *p)
 {
+    filter_t *filter = filterv;
+
     if (!strcmp(name, "state"))
         return read_state(filter, value);
     if (!strcmp(name, "limit"))
-        return read_limit(filter, value, r->pool);
+        return read_limit(filter, value, p);
     if (!strcmp(name, "requester")) {
-        filter->requester = mod_scep_order_requester_of(value, r->pool);
+        filter->requester = mod_scep_order_requester_of(value, p);
         return filter->requester ? NULL : "\"requester\" cannot be digested.";
     }
     if (!strcmp(name, "after")) {
@@ -80,36 +84,15 @@ static const char *read_filter(request_rec *r, const char *name,
                    : "\"after\" is the id of a challenge.";
     }
     if (strcmp(name, "profile")) {
-        return apr_psprintf(r->pool,
+        return apr_psprintf(p,
                             "There is no parameter \"%s\"; known are state, "
                             "profile, requester, limit and after.",
                             name);
     }
     filter->profile = value;
-    return mod_scep_conf_find_profile(mod_scep_conf_get(r->server), value)
+    return mod_scep_conf_find_profile(filter->conf, value)
                ? NULL
-               : apr_psprintf(r->pool, "There is no profile \"%s\".", value);
-}
-
-static const char *read_query(request_rec *r, filter_t *filter)
-{
-    apr_table_t *seen = apr_table_make(r->pool, 5);
-    const char *args = r->args ? r->args : "", *err = NULL;
-
-    while (!err && *args) {
-        char *value = ap_getword(r->pool, &args, '&');
-        char *name = ap_getword(r->pool, (const char **)&value, '=');
-
-        if (ap_unescape_urlencoded(name) != OK ||
-            ap_unescape_urlencoded(value) != OK)
-            err = "The query has an escape that is none.";
-        else if (apr_table_get(seen, name))
-            err = apr_psprintf(r->pool, "\"%s\" is given twice.", name);
-        else
-            err = read_filter(r, name, value, filter);
-        apr_table_setn(seen, name, value);
-    }
-    return err;
+               : apr_psprintf(p, "There is no profile \"%s\".", value);
 }
 
 json_t *mod_scep_admin_row(const scep_challenge_info_t *info, apr_pool_t *p)
@@ -218,10 +201,10 @@ static int send_page(page_t *page, const scep_challenge_stats_t *stats)
 int mod_scep_admin_list(request_rec *r)
 {
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
-    filter_t filter = { .limit = LIMIT_DEFAULT };
+    filter_t filter = { .conf = conf, .limit = LIMIT_DEFAULT };
     page_t page = { .r = r, .filter = &filter };
     scep_challenge_stats_t stats;
-    const char *err = read_query(r, &filter);
+    const char *err = mod_scep_admin_query(r, read_filter, &filter);
     apr_status_t rv;
 
     if (err)

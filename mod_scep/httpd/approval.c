@@ -182,13 +182,10 @@ const char *mod_scep_approval_add(const scep_profile_t *profile,
                                   scep_record_t *record, const char *actor,
                                   apr_time_t now, apr_pool_t *p)
 {
-    const char *known = apr_pstrndup(p, actor, SCEP_CHALLENGE_REQUESTER_MAX);
-
-    if (strchr(actor, '\n'))
+    if (!*actor || strchr(actor, '\n'))
         return "A name with a line break approves nothing.";
-    /* the store has cut the requester, so a longer name is compared as cut */
     if ((!profile->approval || profile->approval->four_eyes) &&
-        *record->requester && !strcmp(record->requester, known))
+        *record->requester && !strcmp(record->requester, actor))
         return "You had the challenge made that this request has used; "
                "somebody else must approve it.";
     if (has_line(record->approvals, actor))

@@ -29,6 +29,8 @@ const char *mod_scep_approval_requester(request_rec *r, const char *challenge);
  * Adds the yes of one more.
  * @param record  changed: approvals; and its state where that was the last
  *                one that is needed
+ * @param actor  as mod_scep_order_requester() has it: so a challenge says who
+ *               had it made, and a long name is not another one when cut
  * @return NULL, or why this caller's yes does not count
  */
 const char *mod_scep_approval_add(const scep_profile_t *profile,

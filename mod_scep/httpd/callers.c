@@ -132,18 +132,48 @@ int mod_scep_callers_sees(const request_rec *r, const char *self,
     return allows == NULL;
 }
 
-int mod_scep_callers_sees_all(const request_rec *r)
+int mod_scep_callers_has_profile(const request_rec *r, const char *profile)
 {
     const apr_array_header_t *allows = conf_of(r)->allows;
 
     for (int i = 0; allows && i < allows->nelts; i++) {
         const allow_t *allow = &APR_ARRAY_IDX(allows, i, allow_t);
 
-        if (is_for(allow->caller, r) && allow->profiles->nelts == 0 &&
+        if (is_for(allow->caller, r) && has_profile(allow, profile) &&
             allow->subjects->nelts == 0)
             return 1;
     }
     return allows == NULL;
+}
+
+int mod_scep_callers_sees_all(const request_rec *r)
+{
+    return mod_scep_callers_has_profile(r, NULL);
+}
+
+apr_array_header_t *mod_scep_callers_profiles(const request_rec *r)
+{
+    const apr_array_header_t *allows = conf_of(r)->allows;
+    apr_array_header_t *names = apr_array_make(r->pool, 4, sizeof(char *));
+
+    for (int i = 0; allows && i < allows->nelts; i++) {
+        const allow_t *allow = &APR_ARRAY_IDX(allows, i, allow_t);
+
+        if (!is_for(allow->caller, r) || allow->subjects->nelts)
+            continue;
+        if (allow->profiles->nelts == 0)
+            return NULL;
+        for (int j = 0; j < allow->profiles->nelts; j++) {
+            const char *name = APR_ARRAY_IDX(allow->profiles, j, const char *);
+            int known = 0;
+
+            for (int k = 0; k < names->nelts; k++)
+                known |= !strcmp(APR_ARRAY_IDX(names, k, const char *), name);
+            if (!known)
+                APR_ARRAY_PUSH(names, const char *) = name;
+        }
+    }
+    return allows ? names : NULL;
 }
 
 int mod_scep_callers_quota(request_rec *r, apr_uint64_t *quota)

@@ -38,6 +38,18 @@ int mod_scep_callers_sees(const request_rec *r, const char *self,
 int mod_scep_callers_sees_all(const request_rec *r);
 
 /**
+ * Whether a caller may have every challenge of a profile, and so see and
+ * decide what comes of them.  Rights to some subjects alone are not enough.
+ */
+int mod_scep_callers_has_profile(const request_rec *r, const char *profile);
+
+/**
+ * The names of those profiles, const char *.
+ * @return NULL: it may have every challenge of any
+ */
+apr_array_header_t *mod_scep_callers_profiles(const request_rec *r);
+
+/**
  * The most live challenges that a caller may have.
  * @return zero: as many as it likes
  */

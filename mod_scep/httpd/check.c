@@ -15,6 +15,7 @@
 #include "next_ca.h"
 #include "policy_directives.h"
 #include "providers.h"
+#include "retention.h"
 #include "rollover.h"
 #include "secret.h"
 
@@ -383,6 +384,7 @@ int mod_scep_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                           apr_pool_t *ptemp, server_rec *s)
 {
     scep_conf_t *conf = mod_scep_conf_get(s);
+    const char *err;
     int rv = OK;
 
     (void)plog;
@@ -402,6 +404,9 @@ int mod_scep_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     if (rv == OK)
         rv = check_mentions(s, conf);
+    if (rv == OK && (err = mod_scep_retention_check(conf)))
+        rv = mistake(s, conf->retention_where, "ScepRetention",
+                     conf->retention_where->args, err);
     if (rv == OK && conf->profiles->nelts)
         rv = prepare_common(s, conf, pconf);
     return rv;

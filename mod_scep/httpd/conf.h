@@ -147,8 +147,10 @@ typedef struct scep_conf_t {
     const scep_challenge_provider_t *store_provider;
     const char *store_name; /**< as configured, for the log */
     void *store;
-    struct scep_ledger_t *ledger;     /**< NULL: there is none */
-    struct scep_audit_t *audit;       /**< ScepAuditLog; NULL: there is none */
+    struct scep_ledger_t *ledger;  /**< NULL: there is none */
+    struct scep_audit_t *audit;    /**< ScepAuditLog; NULL: there is none */
+    apr_interval_time_t retention; /**< ScepRetention; 0: off */
+    const ap_directive_t *retention_where;
     apr_interval_time_t audit_seal;   /**< ScepAuditSeal; 0: off */
     apr_array_header_t *cas;          /**< scep_ca_t * */
     apr_array_header_t *profiles;     /**< scep_profile_t * */

@@ -21,6 +21,7 @@
 #include "next_ca.h"
 #include "policy_directives.h"
 #include "profile_directives.h"
+#include "retention.h"
 #include "rollover.h"
 #include "verifier_cert.h"
 #include "verifier_static.h"
@@ -246,6 +247,7 @@ const command_rec mod_scep_commands[] = {
     AP_INIT_TAKE1("ScepLedger", set_ledger, NULL, RSRC_CONF,
                   "where enrolments are kept: off or dbd:PREFIX"),
     SCEP_AUDIT_DIRECTIVES,
+    SCEP_RETENTION_DIRECTIVES,
     AP_INIT_TAKE1("ScepPassPhraseDialog", set_pass_phrase_dialog, NULL,
                   RSRC_CONF, "how to get pass phrases: builtin or exec:FILE"),
     AP_INIT_RAW_ARGS("ScepWeakKeys", mod_scep_set_weak_keys, NULL, RSRC_CONF,

@@ -147,6 +147,14 @@ apr_status_t mod_scep_ledger_list(scep_ledger_t *ledger,
                                   const scep_ledger_filter_t *filter,
                                   apr_array_header_t **rows, apr_pool_t *p);
 
+/**
+ * Counts enrolments that are not at their end, the first 100000 of them.
+ * @param counts  by state
+ */
+apr_status_t mod_scep_ledger_waiting(scep_ledger_t *ledger,
+                                     int counts[SCEP_STATE_ISSUED],
+                                     apr_pool_t *p);
+
 /* ------------------------------------------------------------------ */
 /* Certificates (ledger_certificates.c)                                 */
 

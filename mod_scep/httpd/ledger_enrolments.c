@@ -11,6 +11,8 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
+#include <stdlib.h>
+
 static const char *new_word(apr_pool_t *p)
 {
     apr_uint64_t number;
@@ -193,11 +195,12 @@ apr_status_t mod_scep_ledger_list(scep_ledger_t *ledger,
                                   apr_array_header_t **records, apr_pool_t *p)
 {
     const char *profile = mod_scep_ledger_text(filter->profile, p);
+    const int last = filter->pending ? SCEP_STATE_ISSUED - 1 : SCEP_LEDGER_ALL;
     const char *args[] = { profile,
                            profile,
                            apr_itoa(p, filter->state < 0 ? 0 : filter->state),
-                           apr_itoa(p, filter->state < 0 ? SCEP_LEDGER_ALL
-                                                         : filter->state),
+                           apr_itoa(p,
+                                    filter->state < 0 ? last : filter->state),
                            mod_scep_ledger_pattern(filter->subject, p),
                            mod_scep_ledger_number(filter->since, p),
                            NULL };
@@ -229,4 +232,26 @@ apr_status_t mod_scep_ledger_list(scep_ledger_t *ledger,
             &row->record, APR_ARRAY_IDX(rows, i, const char *const *), p);
     }
     return APR_SUCCESS;
+}
+
+apr_status_t mod_scep_ledger_waiting(scep_ledger_t *ledger,
+                                     int counts[SCEP_STATE_ISSUED],
+                                     apr_pool_t *p)
+{
+    static const char *const none[] = { NULL };
+    apr_array_header_t *rows;
+    apr_status_t rv =
+        mod_scep_database_select(ledger->database, SCEP_LEDGER_WAITING, none,
+                                 SCEP_DATABASE_AGAIN, &rows, p);
+
+    for (int i = 0; i < SCEP_STATE_ISSUED; i++)
+        counts[i] = 0;
+    for (int i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
+        const char *const *row = APR_ARRAY_IDX(rows, i, const char *const *);
+        int state = atoi(row[0]);
+
+        if (state >= 0 && state < SCEP_STATE_ISSUED)
+            counts[state] = atoi(row[1]);
+    }
+    return rv;
 }

@@ -269,6 +269,10 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
     [SCEP_LEDGER_LIST_CHALLENGE] =
         "SELECT " RECORD_WITHOUT_CSR
         " FROM @enrolment WHERE verified_by = %s AND " RECORD_FILTER " " DOWN,
+    /* enrolment_pending; who has more than these waiting knows enough */
+    [SCEP_LEDGER_WAITING] =
+        "SELECT state, count(*) FROM (SELECT state FROM @enrolment "
+        "WHERE " PENDING " LIMIT 100000) AS waiting GROUP BY state",
 
     [SCEP_LEDGER_CERT_ADD] =
         "INSERT INTO @certificate (record, serial, ca, profile, enrolment, "

@@ -30,7 +30,8 @@ typedef enum {
     SCEP_LEDGER_LIST,     /**< from, to, filter, limit */
     SCEP_LEDGER_LIST_PENDING,   /**< ditto */
     SCEP_LEDGER_LIST_CHALLENGE, /**< challenge, from, to, filter, limit */
-    SCEP_LEDGER_FEW, /**< challenge; gives how many it has granted */
+    SCEP_LEDGER_FEW,     /**< challenge; gives how many it has granted */
+    SCEP_LEDGER_WAITING, /**< gives states and how many are in them */
 
     SCEP_LEDGER_CERT_ADD,    /**< see mod_scep_ledger_certificate_args() */
     SCEP_LEDGER_CERT_GET,    /**< serial, ca; gives a certificate */

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "core/metric_text.h"
+#include "health.h"
 #include "http.h"
 #include "json.h"
 
@@ -252,6 +253,7 @@ int mod_scep_metrics_answer(request_rec *r)
     show_counters(out);
     show_store(out, r, now);
     show_verifiers(out, r, now);
+    mod_scep_health_metrics(out, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     text = scep_metric_text_render(out);
     return mod_scep_http_send(r, SCEP_METRIC_CONTENT_TYPE, text, strlen(text));

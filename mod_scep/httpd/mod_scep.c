@@ -141,6 +141,7 @@ static void child_init(apr_pool_t *p, server_rec *s)
     }
     if (rv == APR_SUCCESS)
         rv = mod_scep_work_child_init(s, p);
+    mod_scep_watchdog_child_init(p);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      SCEPLOGNO(0002) "a child cannot be prepared");

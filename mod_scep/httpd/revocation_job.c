@@ -78,23 +78,14 @@ static scep_event_t event_of(scep_event_type_t type,
     return event;
 }
 
+/* NULL: no reason to revoke for.  A hold could not be lifted again. */
 static const char *reason_text(int reason)
 {
-    static const char *const names[] = {
-        [CRL_REASON_UNSPECIFIED] = "unspecified",
-        [CRL_REASON_KEY_COMPROMISE] = "keyCompromise",
-        [CRL_REASON_CA_COMPROMISE] = "cACompromise",
-        [CRL_REASON_AFFILIATION_CHANGED] = "affiliationChanged",
-        [CRL_REASON_SUPERSEDED] = "superseded",
-        [CRL_REASON_CESSATION_OF_OPERATION] = "cessationOfOperation",
-        [CRL_REASON_PRIVILEGE_WITHDRAWN] = "privilegeWithdrawn",
-        [CRL_REASON_AA_COMPROMISE] = "aACompromise",
-    };
-
-    /* a hold could not be lifted again */
-    return reason >= 0 && reason < (int)(sizeof(names) / sizeof(*names))
-               ? names[reason]
-               : NULL;
+    return reason == CRL_REASON_CERTIFICATE_HOLD ||
+                   reason == CRL_REASON_REMOVE_FROM_CRL ||
+                   scep_crl_reason_find(scep_crl_reason_name(reason)) < 0
+               ? NULL
+               : scep_crl_reason_name(reason);
 }
 
 apr_status_t mod_scep_renewal_done(server_rec *s,

@@ -12,4 +12,8 @@
  */
 apr_status_t mod_scep_watchdog_start(server_rec *s, apr_pool_t *pconf);
 
+/** Has a child that ends wait for what is being done, before anything goes
+ * that it uses: mod_dbd's connections go before mod_watchdog's threads do. */
+void mod_scep_watchdog_child_init(apr_pool_t *p);
+
 #endif

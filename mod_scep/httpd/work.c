@@ -96,6 +96,21 @@ static const char *or_dash(const char *text)
     return text && *text ? text : "-";
 }
 
+/* A refusal by the CA or by people is no fault; that nobody has decided may
+ * be one. */
+static int level_of(scep_reason_t reason)
+{
+    switch (reason) {
+    case SCEP_REASON_CA_REJECTED:
+    case SCEP_REASON_DISAPPROVED:
+        return APLOG_INFO;
+    case SCEP_REASON_EXPIRED:
+        return APLOG_WARNING;
+    default:
+        return APLOG_ERR;
+    }
+}
+
 /* What became of it while no device waited. */
 static void log_outcome(const job_t *job)
 {
@@ -112,10 +127,8 @@ static void log_outcome(const job_t *job)
                      record->serial, record->profile, record->ca, subject,
                      or_dash(record->verified_by), id);
     } else if (record->state > SCEP_STATE_ISSUED) {
-        ap_log_error(APLOG_MARK,
-                     record->reason == SCEP_REASON_CA_REJECTED ? APLOG_INFO
-                                                               : APLOG_ERR,
-                     0, job->baton.server,
+        ap_log_error(APLOG_MARK, level_of(record->reason), 0,
+                     job->baton.server,
                      SCEPLOGNO(0645) "no certificate after PENDING, %s: "
                                      "profile %s, CA %s, subject \"%s\", "
                                      "transaction \"%s\": %s",

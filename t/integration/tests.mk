@@ -8,6 +8,7 @@ integration_tests = \
 	%D%/test_admin.py \
 	%D%/test_admin_access.py \
 	%D%/test_admin_list.py \
+	%D%/test_approval.py \
 	%D%/test_audit.py \
 	%D%/test_audit_verify.py \
 	%D%/test_bad_input.py \
@@ -26,8 +27,10 @@ integration_tests = \
 	%D%/test_enrol.py \
 	%D%/test_environment.py \
 	%D%/test_explain.py \
+	%D%/test_health.py \
 	%D%/test_http.py \
 	%D%/test_intune.py \
+	%D%/test_inventory.py \
 	%D%/test_jamf.py \
 	%D%/test_kerberos_client.py \
 	%D%/test_ledger.py \
