@@ -221,8 +221,10 @@ def test_a_race_for_several_uses_has_so_many_winners(server, keys, log):
     for _ in range(3):
         secret = server.challenge(uses=5)
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
-            done = list(pool.map(lambda n, secret=secret:
-                                 devices[n % 4].tries(secret), range(12)))
+            # of one key and one name, it would be one enrolment
+            done = list(pool.map(lambda n, secret=secret: devices[n % 4].tries(
+                secret, subject=pki.name(("CN", "device %d" % n))),
+                range(12)))
         assert done.count(True) == 5
 
 
@@ -322,7 +324,9 @@ def test_c77_graceful_under_load_loses_nothing(any_store, keys):
     device.endpoint.identity
     secrets = [own.challenge() for _ in range(60)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        running = [pool.submit(device.tries, secret) for secret in secrets]
+        running = [pool.submit(device.tries, secret,
+                               subject=pki.name(("CN", "device %d" % n)))
+                   for n, secret in enumerate(secrets)]
         for _ in range(3):
             own.reload()
         assert all(future.result() for future in running)
