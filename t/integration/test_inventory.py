@@ -126,8 +126,8 @@ def test_one_by_its_serial_in_any_form_and_as_pem(server, issued):
 def test_a_serial_of_two_cas_wants_the_name_of_one(trail, server, issued):
     _, row = issued()
     columns = ("record, serial, profile, enrolment, subject, sans, device, "
-               "names, spki, der, not_before, not_after, state, reason, changed, "
-               "due, successor")
+               "names, spki, der, not_before, not_after, state, reason, "
+               "changed, due, successor")
     trail.sql("INSERT INTO ledger_certificate (ca, %s) SELECT 'other', %s "
               "FROM ledger_certificate WHERE serial = '%s'"
               % (columns, columns, row["serial"]))

@@ -68,6 +68,12 @@ TESTS += %D%/check_breaker
 %C%_check_breaker_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 %C%_check_breaker_LDADD = libunit.la libscepcore.la
 
+check_PROGRAMS += %D%/check_record
+TESTS += %D%/check_record
+%C%_check_record_SOURCES = %D%/check_record.c
+%C%_check_record_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+%C%_check_record_LDADD = libunit.la libscepcore.la
+
 check_PROGRAMS += %D%/check_work
 TESTS += %D%/check_work
 %C%_check_work_SOURCES = %D%/check_work.c
