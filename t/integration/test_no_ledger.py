@@ -16,8 +16,8 @@ from other_ca import OtherCa, beside
 from pkimessage import FAILURE, PENDING, SUCCESS
 
 # what may be said while it does not work
-DOWN = (r"\[dbd:", "DBD", "SCEP0535", "SCEP0104", "SCEP0127", "SCEP0230", "SCEP0646",
-        "SCEP0647")
+DOWN = (r"\[dbd:", "DBD", "SCEP0535", "SCEP0104", "SCEP0127", "SCEP0230",
+        "SCEP0646", "SCEP0647")
 # no more pages than there are: a disk that is full
 FULL = 'DBDInitSQL "PRAGMA max_page_count = 1"\n'
 
