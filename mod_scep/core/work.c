@@ -411,16 +411,22 @@ static void finish(step_t *step)
     }
 }
 
-/* Only an end that the verifier must still hear of is left to do. */
+/* Only an end that the verifier must still hear of is left to do: after twice
+ * the time that it has waited since the last time. */
 static void settle_late(step_t *step)
 {
     scep_record_t *record = step->record;
+    apr_interval_time_t wait = 2 * (now_of(step) - record->updated);
 
+    if (wait < RETRY_FIRST)
+        wait = RETRY_FIRST;
+    if (wait > RETRY_MOST)
+        wait = RETRY_MOST;
     step->spend = record->state != SCEP_STATE_FAILED;
     record->settled = settle(step) == APR_SUCCESS;
     record->token = "";
     record->updated = now_of(step);
-    record->due = record->updated + RETRY_MOST;
+    record->due = record->updated + wait;
     step->work->ops->update(step->work->baton, step->token, record, NULL,
                             scep_work_no_events(step->p), step->p);
 }

@@ -27,8 +27,9 @@ import pki
 from gateway import make_csr, wait_until
 from intune import FAILURE, GRAPH, SUCCESS, TOKEN, VALIDATE
 from pki import certificate, dns, name
-from pkimessage import BAD_REQUEST
+from pkimessage import BAD_REQUEST, PENDING
 from pkimessage import FAILURE as REFUSED
+from pkimessage import SUCCESS as ISSUED
 
 PROFILE = """\
 LogLevel trace8
@@ -64,6 +65,7 @@ MaxRequestWorkers 8
 
 UNAVAILABLE = "SCEP0104: no certificate, verifier-down"
 UNTOLD = "SCEP0354"
+NOT_YET = "SCEP0600"
 WAITING = "SCEP0357"
 
 
@@ -171,12 +173,14 @@ def make_emulator(tls):
 def make_world(make_server, make_emulator, tls, keys):
     made = []
 
-    def make(extra="", timeout="10s", mpm="event", verify="intune"):
+    # without a ledger but where a test is about it
+    def make(extra="", timeout="10s", mpm="event", verify="intune",
+             ledger=False):
         emulator = make_emulator()
         server = make_server(extra + PROFILE.format(
             dir=tls, url=emulator.url, tenant=emulator.tenant,
             client=emulator.client, timeout=timeout, verify=verify),
-            mpm=mpm)
+            mpm=mpm, ledger=ledger)
         made.append(World(emulator, server, keys))
         return made[-1]
 
@@ -242,7 +246,8 @@ def shared_world(tls, keys):
     (tls / "secret").chmod(0o600)
     server = gateway.Sandbox("event", SINGLE + PROFILE.format(
         dir=tls, url=emulator.url, tenant=emulator.tenant,
-        client=emulator.client, timeout="1s", verify="intune"))
+        client=emulator.client, timeout="1s", verify="intune"),
+        ledger=False)
     try:
         server.start()
         yield World(emulator, server, keys)
@@ -605,6 +610,69 @@ def test_a_certificate_that_intune_does_not_know_is_not_delivered(
     world.is_put_off()
     assert len(world.waiting()) == 1
     assert (world.queue / world.waiting()[0]).stat().st_mode & 0o777 == 0o600
+
+
+class Waiting:
+    """A device with a ledger's patience: it asks until it knows."""
+
+    def __init__(self, world, number=0):
+        key = world.keys.rsa(number=number)
+        self.endpoint = world.server.endpoint("intune")
+        self.message = self.endpoint.request(
+            key, make_csr(key, world.challenge()), world.keys.signer(number))
+
+    def ask(self):
+        return self.endpoint.read(self.endpoint.post(self.message.build()),
+                                  self.message).status
+
+
+def test_with_a_ledger_it_is_told_before_the_device_gets_anything(make_world):
+    world = make_world(SINGLE, "1s", ledger=True)
+    world.emulator.fault(SUCCESS, "500")
+    world.log.expect(NOT_YET)
+    device = Waiting(world)
+    assert device.ask() == PENDING
+    wait_until(lambda: len(world.emulator.requests(SUCCESS)) >= 2)
+    assert device.ask() == PENDING
+    # the ledger keeps what is to be told, and no queue beside it
+    assert world.waiting() == []
+    assert world.emulator.notified(SUCCESS) == []
+    world.emulator.fault(SUCCESS, None)
+    wait_until(lambda: device.ask() == ISSUED)
+    assert len(world.emulator.notified(SUCCESS)) == 1
+    assert len(world.emulator.requests(VALIDATE)) == 1
+
+
+def test_with_a_ledger_it_is_told_though_processes_are_killed(make_world):
+    world = make_world(SINGLE, "1s", ledger=True)
+    world.emulator.fault(SUCCESS, "500")
+    world.log.allow(NOT_YET)
+    device = Waiting(world)
+    assert device.ask() == PENDING
+    world.server.kill(*world.server.children())
+    world.server.stop()
+    world.server.startup.append(NOT_YET)
+    world.server.start()
+    world.log.allow(NOT_YET)
+    assert device.ask() == PENDING
+    world.emulator.fault(SUCCESS, None)
+    wait_until(lambda: device.ask() == ISSUED)
+    assert len(world.emulator.notified(SUCCESS)) == 1
+    assert len(world.emulator.requests(VALIDATE)) == 1
+
+
+def test_with_a_ledger_who_waits_keeps_nobody_from_asking(make_world):
+    """Half of the eight workers may wait for Intune, and six devices do not
+    while their certificates are not told."""
+    world = make_world(SINGLE, "1s", ledger=True)
+    world.emulator.fault(SUCCESS, "500")
+    world.log.allow(NOT_YET)
+    devices = [Waiting(world, number) for number in range(6)]
+    assert [device.ask() for device in devices] == [PENDING] * 6
+    world.emulator.fault(SUCCESS, None)
+    for device in devices:
+        wait_until(lambda: device.ask() == ISSUED)
+    assert len(world.emulator.notified(SUCCESS)) == 6
 
 
 def test_what_intune_was_not_told_it_is_told_later_and_once(make_world):

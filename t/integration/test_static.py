@@ -114,7 +114,7 @@ class Plant:
         wait_until(lambda: self.server.children()
                    and not old & set(self.server.children()))
 
-    def post(self, challenge, headers=None, sans=()):
+    def post(self, challenge, headers=None, sans=(), cn="device"):
         endpoint = self.server.endpoint("plant")
         attributes = [] if challenge is None else [
             pki.challenge_password(challenge, der.UTF8)]
@@ -122,13 +122,13 @@ class Plant:
             attributes.append(pki.extension_request(
                 pki.subject_alt_name(*sans)))
         message = endpoint.request(
-            self.key, pki.csr(self.key, pki.name(("CN", "device")),
+            self.key, pki.csr(self.key, pki.name(("CN", cn)),
                               *attributes), self.signer)
         return endpoint.post(message.build(), **(headers or {})), message, \
             endpoint
 
-    def tries(self, challenge, headers=None, sans=()):
-        response, message, endpoint = self.post(challenge, headers, sans)
+    def tries(self, challenge, headers=None, sans=(), cn="device"):
+        response, message, endpoint = self.post(challenge, headers, sans, cn)
         reply = endpoint.read(response, message)
         if reply.status == SUCCESS:
             reply.check_issued(self.key)
@@ -319,7 +319,9 @@ def test_a_limit_holds_in_parallel(make_plant, mpm):
                        extra="StartServers 3\n", mpm=mpm)
     plant.server.secrets.add(good)
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        won = list(pool.map(lambda _: plant.tries(good), range(24)))
+        # of one key and one name, it would be one enrolment
+        won = list(pool.map(lambda n: plant.tries(good, cn="device %d" % n),
+                            range(24)))
     assert sum(won) == 5
     assert plant.metrics() == {("few", "used"): 5}
 

@@ -446,9 +446,12 @@ def test_requests_in_parallel_each_get_their_own_answer(make_world):
     good = [world.challenge() for _ in range(12)]
     bad = [world.challenge({"code": "no"}) for _ in range(12)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        # of one key and one name, it would be one enrolment
         results = list(pool.map(
-            lambda challenge: (challenge, world.enrol(challenge).status),
-            [it for pair in zip(good, bad) for it in pair]))
+            lambda numbered: (numbered[1], world.enrol(
+                numbered[1],
+                subject=name(("CN", "device %d" % numbered[0]))).status),
+            enumerate(it for pair in zip(good, bad) for it in pair)))
     assert all((status == SUCCESS) == (challenge in good)
                for challenge, status in results)
     assert world.validator.accepted <= 4
