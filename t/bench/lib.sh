@@ -20,7 +20,8 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 # Starts a sandbox in $work/sandbox on core 0, with one child whose memory
-# can be watched and httpd's default level of logging; $1: more lines.
+# can be watched and httpd's default level of logging; $1: more lines, $2: an
+# option of the sandbox.  Without one there is no ledger.
 start_sandbox()
 {
     rm -rf "$work/sandbox"
@@ -39,7 +40,7 @@ $1
 END
     SCEP_HTTPD_WRAPPER="$exclusive taskset -c 0" "$tree/build/sandbox" start \
         --dir "$work/sandbox" --build "$build" --mpm event \
-        --config "$work/bench.conf" >"$work/env" ||
+        --config "$work/bench.conf" "${2:---no-ledger}" >"$work/env" ||
         fail "httpd did not start"
 }
 
