@@ -312,6 +312,7 @@ typedef struct scep_challenge_facts_t {
 typedef struct scep_challenge_claim_t {
     char id[SCEP_CHALLENGE_ID_SIZE];
     apr_uint64_t token[2];
+    int once; /**< set by claim: it is good for one certificate in all */
 } scep_challenge_claim_t;
 
 /** One row of a listing. */
@@ -463,6 +464,9 @@ typedef struct scep_verify_result_t {
     /** REFUSED: another request has what id names at this moment, and may
      * yet give it back */
     int busy;
+    /** GRANTED: id is that of something which is good for one certificate in
+     * all, so a ledger that has one of it already knows better */
+    int once;
 } scep_verify_result_t;
 
 typedef struct scep_verify_request_t {

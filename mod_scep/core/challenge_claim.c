@@ -88,6 +88,7 @@ static int take(scep_table_t *table, uint32_t slot, uint64_t word,
 
     claim->token[0] = shared_token(word, record);
     claim->token[1] = slot;
+    claim->once = 0;
     if (record->uses == 0)
         return 1;
     if (record->uses > 1)
@@ -95,6 +96,7 @@ static int take(scep_table_t *table, uint32_t slot, uint64_t word,
     next = scep_word_next(word, SCEP_WORD_CLAIMED, scep_word_tag(word),
                           lease_end);
     claim->token[0] = next;
+    claim->once = 1;
     return atomic_compare_exchange_strong(&table->words[slot], &word, next);
 }
 

@@ -325,16 +325,15 @@ static apr_status_t describe(enrol_t *enrol)
  * answers for this one too (C-67). */
 static apr_status_t join(enrol_t *enrol, const scep_record_t *other)
 {
-    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
     apr_status_t rv;
 
     enrol->record.state = SCEP_STATE_SAME;
     enrol->record.handle = other->key;
     enrol->record.verified_by = other->verified_by;
     enrol->record.settled = 1;
-    rv = ledger->receive(enrol->ops->baton, &enrol->record, 0,
-                         apr_array_make(enrol->p, 1, sizeof(scep_event_t)),
-                         enrol->p);
+    rv = enrol->ops->work->receive(enrol->ops->work_baton, &enrol->record, 0,
+                                   NULL, scep_work_no_events(enrol->p),
+                                   enrol->p);
     if (rv == APR_SUCCESS || APR_STATUS_IS_EEXIST(rv))
         rv = tell(enrol, &enrol->record);
     return rv == APR_SUCCESS ? rv : ledger_down(enrol);
@@ -399,13 +398,23 @@ static void give_back(enrol_t *enrol)
                              &enrol->record, &end, enrol->p);
 }
 
-/* From here on nothing of it is lost.  Zero: the answer is made already. */
-static int receive(enrol_t *enrol)
+/* The same request at the same time has been faster, or there is no ledger
+ * now. */
+static void yield(enrol_t *enrol, int taken)
+{
+    scep_result_t before = *enrol->res;
+
+    if (taken && look(enrol))
+        return;
+    *enrol->res = before;
+    ledger_down(enrol);
+}
+
+/* Who granted it, and whether people must say yes, too. */
+static void prepare_record(enrol_t *enrol)
 {
     const scep_ledger_ops_t *ledger = enrol->ops->ledger;
     scep_record_t *record = &enrol->record;
-    scep_result_t failed;
-    apr_status_t rv;
 
     record->verified_by = enrol->verdict.id ? enrol->verdict.id : "";
     enrol->must_settle = ledger->grant(enrol->ops->baton, enrol->verdict.token,
@@ -413,19 +422,52 @@ static int receive(enrol_t *enrol)
     enrol->answer->renewal = *record->renews != '\0';
     if (ledger->approval(enrol->ops->baton, enrol->csr, enrol->p))
         record->state = SCEP_STATE_APPROVAL;
-    rv = ledger->receive(enrol->ops->baton, record, enrol->revive,
-                         scep_work_received(record, enrol->p), enrol->p);
+}
+
+/* From here on nothing of it is lost.  Zero: the answer is made already. */
+static int receive(enrol_t *enrol)
+{
+    scep_record_t *record = &enrol->record;
+    apr_status_t rv =
+        enrol->ops->work->receive(enrol->ops->work_baton, record,
+                                  enrol->revive, NULL,
+                                  scep_work_received(record, enrol->p),
+                                  enrol->p);
+
     if (rv == APR_SUCCESS)
         return 1;
-    /* The same request at the same time has been faster, or there is no
-     * ledger now. */
-    failed = *enrol->res;
-    if (!APR_STATUS_IS_EEXIST(rv) || !look(enrol)) {
-        *enrol->res = failed;
-        ledger_down(enrol);
-    }
+    yield(enrol, APR_STATUS_IS_EEXIST(rv));
     give_back(enrol);
     return 0;
+}
+
+/* A store may forget: its last second when the power fails, a claim when its
+ * lease is over.  The ledger does not. */
+static apr_status_t check_unused(enrol_t *enrol)
+{
+    const scep_verify_end_t spent = { .spend = 1,
+                                      .ca = enrol->profile->ca,
+                                      .reason = "it was used before",
+                                      .now = enrol->now };
+    apr_status_t rv;
+
+    if (!enrol->ops->ledger || !enrol->verdict.once)
+        return APR_SUCCESS;
+    rv = enrol->ops->ledger->holder(enrol->ops->baton, enrol->verdict.id, 0,
+                                    enrol->p);
+    if (APR_STATUS_IS_NOTFOUND(rv))
+        return APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        ledger_down(enrol);
+        give_back(enrol);
+        return rv;
+    }
+    enrol->ops->work->settle(enrol->ops->work_baton, enrol->verdict.token,
+                             &enrol->record, &spent, enrol->p);
+    return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_BREACH,
+                            "the ledger has another request that used the "
+                            "challenge (%s)",
+                            enrol->verdict.id);
 }
 
 static apr_status_t allow(enrol_t *enrol)
@@ -460,15 +502,27 @@ static void decide(enrol_t *enrol)
                          .csr = enrol->csr,
                          .allowed = &enrol->allowed };
 
+    if (check_unused(enrol) != APR_SUCCESS)
+        return;
     if (allow(enrol) != APR_SUCCESS) {
         give_back(enrol);
         return;
     }
     enrol->answer->dropped = enrol->allowed.dropped;
-    if (enrol->ops->ledger && !receive(enrol))
-        return;
-    work.must_settle = enrol->must_settle;
+    if (enrol->ops->ledger) {
+        prepare_record(enrol);
+        work.must_settle = enrol->must_settle;
+        work.revive = enrol->revive;
+        work.fresh = enrol->profile->ca_signs_here &&
+                     enrol->record.state == SCEP_STATE_RECEIVED;
+        if (!work.fresh && !receive(enrol))
+            return;
+    }
     enrol->ops->run(enrol->ops->baton, &work, enrol->p);
+    if (work.taken) {
+        yield(enrol, 1);
+        return;
+    }
     *enrol->res = work.res;
     enrol->answer->certificate = work.certificate;
     enrol->answer->unrecorded = work.unrecorded;
@@ -490,7 +544,7 @@ static void refused(enrol_t *enrol)
     *enrol->res = refused;
     if (!enrol->verdict.busy || !enrol->verdict.id)
         return;
-    rv = ledger->holder(enrol->ops->baton, enrol->verdict.id, enrol->p);
+    rv = ledger->holder(enrol->ops->baton, enrol->verdict.id, 1, enrol->p);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         scep_result_fail(enrol->res, enrol->p, SCEP_REASON_VERIFIER_DOWN,
                          "%s, and no enrolment is known that does",

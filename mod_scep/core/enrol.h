@@ -34,18 +34,13 @@ typedef struct scep_ledger_ops_t {
      * @return scep_work_t.must_settle */
     int (*grant)(void *baton, void *token, scep_record_t *record,
                  apr_pool_t *p);
-    /** looks for an enrolment that keeps what granted it, for a moment: it
-     * may just be recorded
+    /** looks for an enrolment that keeps what granted it
+     * @param wait  for a moment: it may just be recorded
      * @return APR_SUCCESS: there is one; APR_NOTFOUND */
-    apr_status_t (*holder)(void *baton, const char *verified_by,
+    apr_status_t (*holder)(void *baton, const char *verified_by, int wait,
                            apr_pool_t *p);
     /** whether people must approve it */
     int (*approval)(void *baton, const scep_csr_t *csr, apr_pool_t *p);
-    /** writes a record and its events; token and lease are set in it
-     * @param revive  one of that key has ended and steps aside
-     * @return APR_EEXIST: there is one of that key */
-    apr_status_t (*receive)(void *baton, scep_record_t *record, int revive,
-                            const apr_array_header_t *events, apr_pool_t *p);
 } scep_ledger_ops_t;
 
 /** How the gateway asks who the device is and gets it a certificate. */

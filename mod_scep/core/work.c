@@ -163,7 +163,7 @@ static int hold(step_t *step)
     const scep_work_ops_t *ops = step->work->ops;
     apr_status_t rv;
 
-    if (!has_ledger(step))
+    if (!has_ledger(step) || step->work->fresh)
         return 1;
     rv = ops->hold(step->work->baton, step->work->grant,
                    step->record->created + step->work->profile->pending_life,
@@ -371,13 +371,57 @@ static apr_status_t settle(step_t *step)
                        step->p);
 }
 
+/* Writes it down as it is now. */
+static apr_status_t record_it(step_t *step)
+{
+    scep_work_t *work = step->work;
+    scep_record_t *record = step->record;
+    apr_array_header_t *events = scep_work_events(work, record, step->p);
+    scep_certificate_t *bought =
+        record->state == SCEP_STATE_ISSUED
+            ? scep_work_certificate(work, step->csr, step->allowed->subject,
+                                    step->p)
+            : NULL;
+    apr_status_t rv;
+
+    if (!work->fresh) {
+        return work->ops->update(work->baton, step->token, record, bought,
+                                 events, step->p);
+    }
+    events =
+        apr_array_append(step->p, scep_work_received(record, step->p), events);
+    rv = work->ops->receive(work->baton, record, work->revive, bought, events,
+                            step->p);
+    work->taken = APR_STATUS_IS_EEXIST(rv);
+    step->token = record->token;
+    return rv;
+}
+
+/* What is not recorded is not delivered.  Of a CA elsewhere it is found out
+ * later what became of it; what was signed here never was. */
+static void not_recorded(step_t *step)
+{
+    scep_work_t *work = step->work;
+
+    if (work->fresh) {
+        scep_result_fail(&work->res, step->p, SCEP_REASON_LEDGER_DOWN,
+                         "the ledger does not take the enrolment");
+        step->spend = 0;
+        step->record->state = SCEP_STATE_QUEUED;
+        settle(step);
+    } else {
+        work->unrecorded = work->certificate;
+    }
+    work->certificate = NULL;
+    step->record->state = SCEP_STATE_UNKNOWN;
+}
+
 /* With a ledger: the end is kept first and told then.  A grant that is only
  * held needs no more: nobody else can have it. */
 static void finish(step_t *step)
 {
     scep_work_t *work = step->work;
     scep_record_t *record = step->record;
-    scep_certificate_t *bought = NULL;
     apr_status_t rv;
 
     record->updated = now_of(step);
@@ -386,19 +430,11 @@ static void finish(step_t *step)
         record->due = record->updated + RETRY_FIRST;
     else
         record->token = "";
-    if (record->state == SCEP_STATE_ISSUED)
-        bought = scep_work_certificate(work, step->csr, step->allowed->subject,
-                                       step->p);
-    rv = work->ops->update(work->baton, step->token, record, bought,
-                           scep_work_events(work, record, step->p), step->p);
-    if (rv != APR_SUCCESS) {
-        /* What is not recorded is not delivered; the CA is asked later what
-         * became of it. */
-        work->unrecorded = work->certificate;
-        work->certificate = NULL;
-        record->state = SCEP_STATE_UNKNOWN;
+    if (record_it(step) != APR_SUCCESS) {
+        not_recorded(step);
         return;
     }
+    work->fresh = 0;
     if (!is_over(step))
         return;
     rv = settle(step);
@@ -504,6 +540,8 @@ void scep_work_run(scep_work_t *work, apr_pool_t *p)
     }
     if (step.token)
         finish(&step);
+    if (work->fresh)
+        return;
     /* who must know of it first does not yet */
     if (!step.record->settled && work->must_settle)
         work->certificate = NULL;

@@ -40,6 +40,15 @@ typedef struct scep_work_ops_t {
                            const scep_record_t *record,
                            const scep_verify_end_t *end, apr_pool_t *p);
     /**
+     * Writes a new record with its events and what it has bought; where it is
+     * not at its end or not settled, its token and lease are set to hold it.
+     * @param revive  one of that key has ended and steps aside
+     * @return APR_EEXIST: there is one of that key
+     */
+    apr_status_t (*receive)(void *baton, scep_record_t *record, int revive,
+                            const scep_certificate_t *certificate,
+                            const apr_array_header_t *events, apr_pool_t *p);
+    /**
      * Keeps where the record is now; optional: there is no ledger, and what
      * is not decided at once is lost.  Events go to the audit trail with it.
      * @param token  that holds it
@@ -66,6 +75,11 @@ typedef struct scep_work_t {
     const scep_csr_t *csr;
     const scep_policy_answer_t *allowed;
     const char *defer; /**< why the CA is not asked now; NULL: it is */
+    /** nothing of it is in the ledger: it is written there with its end.
+     * What is signed here has not left the process before, and a crash leaves
+     * nothing behind */
+    int fresh;
+    int revive; /**< as of receive */
 
     /* what came of it */
     /** to be delivered, or NULL; goes in with a record that is ISSUED */
@@ -73,7 +87,8 @@ typedef struct scep_work_t {
     X509 *unrecorded;   /**< issued, and the ledger did not take it; or NULL */
     const char *remark; /**< what the CA did otherwise than asked, or NULL */
     scep_result_t res;  /**< for the device */
-    int asked;          /**< the CA was, and said something new */
+    int taken; /**< fresh: another request of the same key was faster */
+    int asked; /**< the CA was, and said something new */
     scep_ca_outcome_t ca; /**< what it said */
 } scep_work_t;
 

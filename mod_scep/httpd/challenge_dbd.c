@@ -122,6 +122,7 @@ static scep_challenge_outcome_t dbd_claim(
         uses = atoi(columns[1]);
         apr_cpystrn(claim->id, columns[0], sizeof(claim->id));
         claim->token[1] = uses > 1 ? OF_SEVERAL : uses ? OF_ONE : OF_REUSABLE;
+        claim->once = uses == 1;
         return SCEP_CHALLENGE_CLAIMED;
     }
     outcome = judge(store, &facts, now, claim->id, p);

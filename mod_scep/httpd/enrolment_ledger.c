@@ -4,7 +4,6 @@
 #include "enrolment_ledger.h"
 
 #include "approval.h"
-#include "audit.h"
 #include "ledger.h"
 #include "work.h"
 
@@ -83,14 +82,14 @@ static int grant(void *batonv, void *token, scep_record_t *record,
     return provider->must_settle || *record->renews;
 }
 
-static apr_status_t holder(void *batonv, const char *verified_by,
+static apr_status_t holder(void *batonv, const char *verified_by, int wait,
                            apr_pool_t *p)
 {
     const scep_enrolment_baton_t *baton = batonv;
     const scep_ledger_filter_t filter = {
         .state = -1, .challenge = verified_by, .seal = -1, .limit = 10
     };
-    const apr_time_t end = apr_time_now() + HOLDER_WAIT;
+    const apr_time_t end = wait ? apr_time_now() + HOLDER_WAIT : 0;
     apr_array_header_t *rows;
     apr_status_t rv;
 
@@ -115,25 +114,10 @@ static int approval(void *batonv, const scep_csr_t *csr, apr_pool_t *p)
     return mod_scep_approval_wanted(baton->r, baton->profile);
 }
 
-static apr_status_t receive(void *batonv, scep_record_t *record, int revive,
-                            const apr_array_header_t *events, apr_pool_t *p)
-{
-    const scep_enrolment_baton_t *baton = batonv;
-    apr_status_t rv;
-
-    if (!mod_scep_work_lease(baton->profile, record, record->created, p))
-        return APR_EGENERAL;
-    rv = mod_scep_ledger_receive(ledger_of(baton), record, revive, events, p);
-    if (rv == APR_SUCCESS)
-        mod_scep_audit_log(baton->r->server, events, p);
-    return rv;
-}
-
 const scep_ledger_ops_t mod_scep_enrolment_ledger = { .seen = seen,
                                                       .get = get,
                                                       .certificate =
                                                           certificate,
                                                       .grant = grant,
                                                       .holder = holder,
-                                                      .approval = approval,
-                                                      .receive = receive };
+                                                      .approval = approval };

@@ -95,11 +95,13 @@ apr_status_t mod_scep_ledger_seen(scep_ledger_t *ledger, const char *profile,
  * Writes a new record with its events; its token and lease hold it for the
  * caller.
  * @param revive  an ended record of the same key steps aside for it
+ * @param certificate  that it has bought already, or NULL
  * @param events  const scep_event_t
  * @return APR_SUCCESS; APR_EEXIST: there is one of that key
  */
 apr_status_t mod_scep_ledger_receive(scep_ledger_t *ledger,
                                      const scep_record_t *record, int revive,
+                                     const scep_certificate_t *certificate,
                                      const apr_array_header_t *events,
                                      apr_pool_t *p);
 

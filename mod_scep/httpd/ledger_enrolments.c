@@ -49,10 +49,12 @@ static apr_status_t was_written(scep_ledger_t *ledger, const char *key,
 
 apr_status_t mod_scep_ledger_receive(scep_ledger_t *ledger,
                                      const scep_record_t *record, int revive,
+                                     const scep_certificate_t *certificate,
                                      const apr_array_header_t *events,
                                      apr_pool_t *p)
 {
     const char *args[SCEP_DATABASE_ARGS], *change = new_word(p);
+    const char *bought[SCEP_LEDGER_CERT_COLUMNS];
     const char *revived[] = { mod_scep_ledger_text(record->key, p), change,
                               NULL };
     apr_array_header_t *steps = mod_scep_ledger_steps(p);
@@ -65,6 +67,11 @@ apr_status_t mod_scep_ledger_receive(scep_ledger_t *ledger,
         mod_scep_ledger_step(steps, SCEP_LEDGER_REVIVE, revived,
                              SCEP_DATABASE_ANY);
     mod_scep_ledger_step(steps, SCEP_LEDGER_RECEIVE, args, 1);
+    if (certificate) {
+        mod_scep_ledger_certificate_args(bought, certificate, p);
+        mod_scep_ledger_step(steps, SCEP_LEDGER_CERT_ADD, bought,
+                             SCEP_DATABASE_ANY);
+    }
     mod_scep_ledger_event_steps(steps, events, p);
     rv = mod_scep_ledger_transact(ledger, steps, SCEP_DATABASE_AGAIN, p);
     return rv == APR_EMISMATCH

@@ -117,7 +117,9 @@ void mod_scep_ledger_record_args(const char *args[],
     TEXT(record->names);
     TEXT(record->device);
     NUMBER(record->type);
-    args[i++] = base64_of(record->csr, record->csr_len, p);
+    args[i++] = record->state >= SCEP_STATE_ISSUED
+                    ? ""
+                    : base64_of(record->csr, record->csr_len, p);
     TEXT(record->subject);
     TEXT(record->sans);
     TEXT(record->address);

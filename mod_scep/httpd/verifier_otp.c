@@ -131,6 +131,7 @@ static void verify(void *data, const scep_verify_request_t *request,
                                         LEASE + request->ca_longest, claim, p);
     }
     result->token = claim;
+    result->once = claim->once;
     report(outcome, claim->id, result, p);
 }
 

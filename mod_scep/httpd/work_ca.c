@@ -226,6 +226,25 @@ static apr_status_t settle(void *batonv, void *token,
     return rv;
 }
 
+static apr_status_t receive(void *batonv, scep_record_t *record, int revive,
+                            const scep_certificate_t *certificate,
+                            const apr_array_header_t *events, apr_pool_t *p)
+{
+    const scep_work_baton_t *baton = batonv;
+    const scep_conf_t *conf = mod_scep_conf_get(baton->server);
+    int over = record->state >= SCEP_STATE_ISSUED && record->settled;
+    apr_status_t rv;
+
+    if (!over &&
+        !mod_scep_work_lease(baton->profile, record, apr_time_now(), p))
+        return APR_EGENERAL;
+    rv = mod_scep_ledger_receive(conf->ledger, record, revive, certificate,
+                                 events, p);
+    if (rv == APR_SUCCESS)
+        mod_scep_audit_log(baton->server, events, p);
+    return rv;
+}
+
 static apr_status_t update(void *batonv, const char *token,
                            const scep_record_t *record,
                            const scep_certificate_t *certificate,
@@ -246,4 +265,5 @@ static apr_status_t update(void *batonv, const char *token,
     .revoke = revoke_wrong, .hold = hold, .settle = settle
 
 const scep_work_ops_t mod_scep_work_ops = { COMMON };
-const scep_work_ops_t mod_scep_work_ops_ledger = { COMMON, .update = update };
+const scep_work_ops_t mod_scep_work_ops_ledger = { COMMON, .receive = receive,
+                                                   .update = update };

@@ -123,7 +123,7 @@ static int enrol(scep_ledger_t *ledger, apr_pool_t *p)
                              record.transaction_id, &found, p) ||
         found->nelts)
         return 0;
-    if (mod_scep_ledger_receive(ledger, &record, 0,
+    if (mod_scep_ledger_receive(ledger, &record, 0, NULL,
                                 make_events(&record, SCEP_EVENT_CHALLENGE_USED,
                                             2, p),
                                 p))

@@ -271,7 +271,7 @@ static apr_status_t do_receive(call_t *call)
 
     read_record(call, &record);
     return mod_scep_ledger_receive(ledger, &record,
-                                   (int)number(call, "revive", 0),
+                                   (int)number(call, "revive", 0), NULL,
                                    read_events(call), call->p);
 }
 

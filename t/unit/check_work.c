@@ -76,6 +76,7 @@ static void verify(void *baton, const scep_verify_request_t *request,
         world.challenge_lease = world.now + 2 * LEASE;
         result->outcome = SCEP_VERIFY_GRANTED;
         result->token = &world;
+        result->once = 1;
     } else {
         result->busy = world.challenge != SPENT;
     }
@@ -134,14 +135,17 @@ static void submit(void *baton, const scep_ca_request_t *request,
     (void)baton;
     (void)p;
     breathe();
-    ck_assert_str_eq(request->idempotency_key,
-                     world.rows[world.count - 1].key);
-    /* Whoever reaches the CA has a record and a challenge of its own. */
-    ck_assert_int_gt(world.count, 0);
-    ck_assert_int_eq(world.challenge, HELD);
-    if (!profile.ca_signs_here)
+    /* Whoever reaches the CA has a record and a challenge of its own; what
+     * is signed here reaches nobody yet. */
+    ck_assert(world.challenge == HELD ||
+              (profile.ca_signs_here && world.challenge == CLAIMED));
+    if (!profile.ca_signs_here) {
+        ck_assert_int_gt(world.count, 0);
+        ck_assert_str_eq(request->idempotency_key,
+                         world.rows[world.count - 1].key);
         ck_assert_int_eq(world.rows[world.count - 1].state,
                          SCEP_STATE_SUBMITTED);
+    }
     world.submits++;
     result->outcome = world.says;
     result->reason = "as the test says";
@@ -216,6 +220,15 @@ static scep_record_t *find(const char *key)
     return NULL;
 }
 
+static void buy(const scep_certificate_t *certificate)
+{
+    if (certificate) {
+        ck_assert_ptr_null(world.bought);
+        ck_assert_int_gt((int)certificate->der_len, 0);
+        world.bought = apr_pstrdup(pool, certificate->serial);
+    }
+}
+
 static apr_status_t update(void *baton, const char *token,
                            const scep_record_t *record,
                            const scep_certificate_t *certificate,
@@ -233,11 +246,7 @@ static apr_status_t update(void *baton, const char *token,
     if (strcmp(row->token, token))
         return APR_ENOENT;
     *row = *scep_record_copy(record, pool);
-    if (certificate) {
-        ck_assert_ptr_null(world.bought);
-        ck_assert_int_gt((int)certificate->der_len, 0);
-        world.bought = apr_pstrdup(pool, certificate->serial);
-    }
+    buy(certificate);
     breathe();
     return APR_SUCCESS;
 }
@@ -305,6 +314,7 @@ static int approval(void *baton, const scep_csr_t *csr, apr_pool_t *p)
 }
 
 static apr_status_t receive(void *baton, scep_record_t *record, int revive,
+                            const scep_certificate_t *certificate,
                             const apr_array_header_t *events, apr_pool_t *p)
 {
     scep_record_t *row = find(record->key);
@@ -319,16 +329,22 @@ static apr_status_t receive(void *baton, scep_record_t *record, int revive,
     if (row)
         row->key = apr_pstrcat(pool, row->key, "-ended", NULL);
     ck_assert(record->state == SCEP_STATE_SAME || events->nelts >= 2);
-    record->token = "device";
-    record->lease = world.now + LEASE;
+    ck_assert(!certificate || record->state == SCEP_STATE_ISSUED);
+    if (record->state < SCEP_STATE_ISSUED || !record->settled) {
+        record->token = "device";
+        record->lease = world.now + LEASE;
+    }
     ck_assert_int_lt(world.count, ROWS_MAX);
     world.rows[world.count++] = *scep_record_copy(record, pool);
+    buy(certificate);
     breathe();
     return APR_SUCCESS;
 }
 
-static apr_status_t holder(void *baton, const char *verified_by, apr_pool_t *p)
+static apr_status_t holder(void *baton, const char *verified_by, int wait,
+                           apr_pool_t *p)
 {
+    (void)wait;
     (void)baton;
     (void)p;
     if (world.ledger_down)
@@ -350,6 +366,7 @@ static const scep_work_ops_t work_ops = { .clock = clock_now,
                                           .revoke = revoke_wrong,
                                           .hold = hold,
                                           .settle = settle,
+                                          .receive = receive,
                                           .update = update };
 
 static const scep_ledger_ops_t ledger_ops = { .seen = seen,
@@ -357,8 +374,7 @@ static const scep_ledger_ops_t ledger_ops = { .seen = seen,
                                               .certificate = certificate,
                                               .grant = grant,
                                               .holder = holder,
-                                              .approval = approval,
-                                              .receive = receive };
+                                              .approval = approval };
 
 static void run_here(void *baton, scep_work_t *work, apr_pool_t *p)
 {
@@ -563,7 +579,8 @@ static void check_end(int died)
     ck_assert_int_eq(res.status, SCEP_STATUS_SUCCESS);
     ck_assert_ptr_eq(answer.certificate, issued);
     ck_assert_ptr_nonnull(world.bought);
-    ck_assert(world.challenge == SPENT || world.challenge == HELD);
+    /* a claim may have lapsed, where the ledger knows better */
+    ck_assert(world.challenge != FREE);
     ck_assert_int_ge(world.told, world.must_settle);
     /* What a CA elsewhere made is never made again; what was signed here and
      * not recorded has not left the process. */
@@ -575,7 +592,8 @@ static void check_end(int died)
     /* nor may anybody else have the challenge */
     message_of(other_key, "other", "4712");
     res = ask(&answer);
-    ck_assert_int_eq(res.reason, SCEP_REASON_CHALLENGE);
+    ck_assert(res.reason == SCEP_REASON_CHALLENGE ||
+              res.reason == SCEP_REASON_BREACH);
 }
 
 START_TEST(a_death_at_any_step_loses_and_doubles_nothing)
@@ -597,7 +615,7 @@ START_TEST(a_death_at_any_step_loses_and_doubles_nothing)
         if (!died)
             break;
     }
-    ck_assert_int_ge(deaths, 10);
+    ck_assert_int_ge(deaths, 8);
 }
 END_TEST
 
@@ -809,7 +827,13 @@ START_TEST(c66_another_csr_after_the_end_is_authenticated_anew)
     (void)ask(&answer);
     message_of(device_key, "something else", "4711");
     ck_assert_int_eq(ask(&answer).reason, SCEP_REASON_CHALLENGE);
+    /* the ledger remembers what the store has forgotten */
     world.challenge = FREE;
+    ck_assert_int_eq(ask(&answer).reason, SCEP_REASON_BREACH);
+    ck_assert_int_eq(world.challenge, SPENT);
+    /* with another challenge */
+    world.challenge = FREE;
+    world.rows[0].verified_by = "another";
     world.says = SCEP_CA_PENDING;
     ck_assert_int_eq(ask(&answer).status, SCEP_STATUS_PENDING);
     ck_assert_int_eq(answer.again, 0);
