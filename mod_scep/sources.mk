@@ -79,6 +79,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/challenge_shm.c \
 	%D%/httpd/challenge_sql.c %D%/httpd/challenge_sql.h \
 	%D%/httpd/check.c \
+	%D%/httpd/child.c %D%/httpd/child.h \
 	%D%/httpd/conf.c %D%/httpd/conf.h \
 	%D%/httpd/counters.c %D%/httpd/counters.h \
 	%D%/httpd/database.c %D%/httpd/database.h \

@@ -213,7 +213,7 @@ apr_status_t mod_scep_challenge_dbd_open(void *storev, const char *state_dir,
                                      "connect_timeout; a database that hangs "
                                      "would hold up the server");
     }
-    return mod_scep_database_open(store->database, s, pconf);
+    return mod_scep_database_open(store->database, s);
 }
 
 apr_status_t mod_scep_challenge_dbd_child_init(void *storev, server_rec *s,

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "child.h"
+
 #define MUTEX_TYPE "scep-database"
 #define RETAINED "mod_scep_database_1"
 
@@ -119,16 +121,14 @@ static apr_status_t make_mutex(scep_link_t *link, server_rec *s)
     return rv;
 }
 
-apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s,
-                                    apr_pool_t *pconf)
+apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s)
 {
     scep_link_t *link = database->link;
 
     if (link->opened)
         return APR_SUCCESS;
     link->opened = 1;
-    return link->pgsql ? mod_scep_guard_start(link->guard, s, pconf)
-                       : make_mutex(link, s);
+    return link->pgsql ? APR_SUCCESS : make_mutex(link, s);
 }
 
 apr_status_t mod_scep_database_child_init(scep_database_t *database,
@@ -139,7 +139,7 @@ apr_status_t mod_scep_database_child_init(scep_database_t *database,
     if (link->in_child)
         return APR_SUCCESS;
     link->in_child = 1;
-    return link->pgsql ? mod_scep_guard_child_init(link->guard, s, p)
+    return link->pgsql ? mod_scep_guard_child_init(link->guard, s)
                        : mod_scep_queue_child_init(link, p);
 }
 
@@ -261,7 +261,7 @@ static apr_status_t make_ready(scep_job_t *job)
     return rv;
 }
 
-static apr_status_t run(scep_job_t *job)
+static apr_status_t run_held(scep_job_t *job)
 {
     scep_link_t *link = job->database->link;
     apr_time_t begun = apr_time_now();
@@ -291,6 +291,19 @@ static apr_status_t run(scep_job_t *job)
     else if (job->unreached || apr_time_now() - begun > SCEP_DATABASE_SLOW ||
              atomic_load(&link->pause))
         atomic_store(&link->pause, apr_time_now() + PAUSE);
+    return rv;
+}
+
+/* Who ends with a connection of mod_dbd's in hand, or at the head of the
+ * queue, takes others of the process along. */
+static apr_status_t run(scep_job_t *job)
+{
+    sigset_t before;
+    apr_status_t rv;
+
+    mod_scep_child_hold(&before);
+    rv = run_held(job);
+    mod_scep_child_release(&before);
     return rv;
 }
 

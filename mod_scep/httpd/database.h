@@ -62,11 +62,9 @@ apr_status_t mod_scep_database_register(apr_pool_t *pconf);
 scep_database_t *mod_scep_database_create(const scep_database_setup_t *setup,
                                           apr_pool_t *pconf);
 
-/** In the parent: makes the mutex, has mod_watchdog cut statements that
- * hang.  It never opens the database: what it would make there as root, the
- * children could not write. */
-apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s,
-                                    apr_pool_t *pconf);
+/** In the parent: makes the mutex.  It never opens the database: what it
+ * would make there as root, the children could not write. */
+apr_status_t mod_scep_database_open(scep_database_t *database, server_rec *s);
 apr_status_t mod_scep_database_child_init(scep_database_t *database,
                                           server_rec *s, apr_pool_t *p);
 

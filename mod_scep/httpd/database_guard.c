@@ -4,16 +4,13 @@
 #include "database_guard.h"
 
 #include <apr_dso.h>
-#include <apr_optional.h>
 #include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
 #include <http_main.h>
-#include <mod_watchdog.h>
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define WATCHDOG_NAME "_mod_scep_database_"
 
 /* A statement over a few rows takes milliseconds. */
 #define LIMIT apr_time_from_sec(5)
@@ -31,61 +28,46 @@ scep_guard_t *mod_scep_guard_create(apr_pool_t *pconf)
     return apr_pcalloc(pconf, sizeof(scep_guard_t));
 }
 
-static apr_status_t tick(int state, void *guardv, apr_pool_t *p)
+static void cut(scep_guard_t *guard)
 {
-    scep_guard_t *guard = guardv;
     apr_time_t limit = apr_time_now() - LIMIT;
-    int cut = 0;
+    int count = 0;
 
-    (void)p;
-    if (state != AP_WATCHDOG_STATE_RUNNING || !guard->lock)
-        return APR_SUCCESS;
     apr_thread_mutex_lock(guard->lock);
     for (scep_watch_t *watch = guard->running; watch; watch = watch->next) {
         if (watch->fd < 0 || watch->since > limit)
             continue;
         shutdown(watch->fd, SHUT_RDWR);
-        cut++;
+        count++;
     }
     apr_thread_mutex_unlock(guard->lock);
-    if (cut) {
+    if (count) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
                      SCEPLOGNO(0236) "the database has not answered for %d "
                                      "seconds: cut %d connection(s)",
-                     (int)apr_time_sec(LIMIT), cut);
+                     (int)apr_time_sec(LIMIT), count);
     }
-    return APR_SUCCESS;
 }
 
-apr_status_t mod_scep_guard_start(scep_guard_t *guard, server_rec *s,
-                                  apr_pool_t *pconf)
+/* No watchdog of mod_watchdog's: those end before the workers of a child do,
+ * and a statement that hangs then would keep the child for ever. */
+static void *APR_THREAD_FUNC keep_watch(apr_thread_t *thread, void *guardv)
 {
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
-        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
-        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    ap_watchdog_t *watchdog;
-    apr_status_t rv = APR_ENOTIMPL;
-
-    /* one in each child; where mod_watchdog is missing, watchdog.c says so */
-    if (get && add)
-        rv = get(&watchdog, WATCHDOG_NAME, 0, 0, pconf);
-    if (rv == APR_SUCCESS)
-        rv = add(watchdog, apr_time_from_sec(1), guard, tick);
-    if (get && add && rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, rv, s,
-                     SCEPLOGNO(0239) "cannot register with mod_watchdog: "
-                                     "statements would have no limit");
+    (void)thread;
+    for (;;) {
+        apr_sleep(apr_time_from_sec(1));
+        cut(guardv);
     }
-    return get && add ? rv : APR_SUCCESS;
+    return NULL;
 }
 
-apr_status_t mod_scep_guard_child_init(scep_guard_t *guard, server_rec *s,
-                                       apr_pool_t *p)
+apr_status_t mod_scep_guard_child_init(scep_guard_t *guard, server_rec *s)
 {
+    apr_pool_t *p = s->process->pconf; /* no child destroys it */
     apr_dso_handle_t *library;
     apr_dso_handle_sym_t found;
-
+    apr_threadattr_t *attributes;
+    apr_thread_t *thread;
     apr_status_t rv = apr_dso_load(&library, "libpq.so.5", p);
 
     /* It is loaded already, by the driver, which does not tell the socket. */
@@ -98,7 +80,14 @@ apr_status_t mod_scep_guard_child_init(scep_guard_t *guard, server_rec *s,
                      SCEPLOGNO(0237) "no libpq.so.5: a statement that hangs "
                                      "cannot be cut off");
     }
-    return apr_thread_mutex_create(&guard->lock, APR_THREAD_MUTEX_DEFAULT, p);
+    rv = apr_thread_mutex_create(&guard->lock, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv == APR_SUCCESS)
+        rv = apr_threadattr_create(&attributes, p);
+    if (rv == APR_SUCCESS)
+        rv = apr_threadattr_detach_set(attributes, 1);
+    if (rv == APR_SUCCESS)
+        rv = apr_thread_create(&thread, attributes, keep_watch, guard, p);
+    return rv;
 }
 
 void mod_scep_guard_enter(scep_guard_t *guard, scep_watch_t *watch,

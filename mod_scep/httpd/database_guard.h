@@ -24,11 +24,8 @@ typedef struct scep_watch_t {
 
 scep_guard_t *mod_scep_guard_create(apr_pool_t *pconf);
 
-/** In the parent. */
-apr_status_t mod_scep_guard_start(scep_guard_t *guard, server_rec *s,
-                                  apr_pool_t *pconf);
-apr_status_t mod_scep_guard_child_init(scep_guard_t *guard, server_rec *s,
-                                       apr_pool_t *p);
+/** Starts the thread.  It ends with the process. */
+apr_status_t mod_scep_guard_child_init(scep_guard_t *guard, server_rec *s);
 
 void mod_scep_guard_enter(scep_guard_t *guard, scep_watch_t *watch,
                           const apr_dbd_driver_t *driver, apr_dbd_t *handle);

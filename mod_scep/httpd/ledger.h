@@ -70,8 +70,7 @@ typedef scep_seal_t scep_ledger_seal_t;
 const char *mod_scep_ledger_create(scep_ledger_t **ledger, const char *prefix,
                                    apr_pool_t *pconf);
 /** In the parent. */
-apr_status_t mod_scep_ledger_open(scep_ledger_t *ledger, server_rec *s,
-                                  apr_pool_t *pconf);
+apr_status_t mod_scep_ledger_open(scep_ledger_t *ledger, server_rec *s);
 apr_status_t mod_scep_ledger_child_init(scep_ledger_t *ledger, server_rec *s,
                                         apr_pool_t *p);
 /** Whether it answers now. */

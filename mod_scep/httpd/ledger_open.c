@@ -147,8 +147,7 @@ const char *mod_scep_ledger_create(scep_ledger_t **made, const char *prefix,
     return NULL;
 }
 
-apr_status_t mod_scep_ledger_open(scep_ledger_t *ledger, server_rec *s,
-                                  apr_pool_t *pconf)
+apr_status_t mod_scep_ledger_open(scep_ledger_t *ledger, server_rec *s)
 {
     if (!ledger->bounded) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
@@ -156,7 +155,7 @@ apr_status_t mod_scep_ledger_open(scep_ledger_t *ledger, server_rec *s,
                                      "connect_timeout; a database that hangs "
                                      "would hold up the server");
     }
-    return mod_scep_database_open(ledger->database, s, pconf);
+    return mod_scep_database_open(ledger->database, s);
 }
 
 apr_status_t mod_scep_ledger_child_init(scep_ledger_t *ledger, server_rec *s,

@@ -9,6 +9,7 @@
 
 #include "../../ca-connectors/http/http_client.h"
 #include "audit.h"
+#include "child.h"
 #include "conf.h"
 #include "counters.h"
 #include "database.h"
@@ -85,7 +86,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK;
     rv = conf->store_provider->open(conf->store, state_dir, s, pconf);
     if (rv == APR_SUCCESS && conf->ledger)
-        rv = mod_scep_ledger_open(conf->ledger, s, pconf);
+        rv = mod_scep_ledger_open(conf->ledger, s);
     if (rv == APR_SUCCESS)
         rv = mod_scep_audit_open(s, pconf);
     if (rv == APR_SUCCESS)
@@ -124,11 +125,12 @@ static void child_init_http(apr_pool_t *p, server_rec *s)
 static void child_init(apr_pool_t *p, server_rec *s)
 {
     const scep_conf_t *conf = mod_scep_conf_get(s);
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
     if (conf->profiles->nelts == 0)
         return;
-    if (conf->store_provider->child_init)
+    rv = mod_scep_child_share(p, s);
+    if (rv == APR_SUCCESS && conf->store_provider->child_init)
         rv = conf->store_provider->child_init(conf->store, s, p);
     if (rv == APR_SUCCESS && conf->ledger)
         rv = mod_scep_ledger_child_init(conf->ledger, s, p);
@@ -163,6 +165,11 @@ static int keep_mod_dir_away(request_rec *r)
 
 static void register_hooks(apr_pool_t *p)
 {
+    /* mod_watchdog's threads want what both make */
+    static const char *const after_database[] = { "mod_dbd.c", NULL };
+    static const char *const before_threads[] = { "mod_watchdog.c", NULL };
+
+    mod_scep_child_hooks();
     ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "shm",
                          SCEP_PROVIDER_VERSION, &mod_scep_challenge_shm);
     ap_register_provider(p, SCEP_CHALLENGE_PROVIDER_GROUP, "dbd",
@@ -183,7 +190,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(mod_scep_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init_http, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, after_database, before_threads,
+                       APR_HOOK_MIDDLE);
     ap_hook_fixups(keep_mod_dir_away, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(mod_scep_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(mod_scep_admin_handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -657,7 +657,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
         return OK;
-    return mod_scep_ledger_open(ledger, s, pconf) == APR_SUCCESS ? OK : !OK;
+    return mod_scep_ledger_open(ledger, s) == APR_SUCCESS ? OK : !OK;
 }
 
 static void child_init(apr_pool_t *p, server_rec *s)

@@ -18,6 +18,7 @@ integration_tests = \
 	%D%/test_challenge_hold.py \
 	%D%/test_challenge_store.py \
 	%D%/test_challenge_uses.py \
+	%D%/test_child_end.py \
 	%D%/test_cluster.py \
 	%D%/test_config.py \
 	%D%/test_crash.py \
@@ -101,6 +102,7 @@ check_PROGRAMS += %D%/adcs_probe
 check_LTLIBRARIES += ledger_probe.la
 ledger_probe_la_SOURCES = %D%/ledger_probe.c \
 	%D%/ledger_load.c %D%/ledger_load.h \
+	mod_scep/httpd/child.c \
 	mod_scep/httpd/database.c mod_scep/httpd/database_guard.c \
 	mod_scep/httpd/database_queue.c mod_scep/httpd/database_session.c \
 	mod_scep/httpd/ledger_certificates.c \
@@ -113,3 +115,11 @@ ledger_probe_la_CFLAGS = $(mod_scep_la_CFLAGS)
 ledger_probe_la_LDFLAGS = -module -avoid-version -shared \
 	-rpath $(abs_builddir) -export-symbols-regex '^scep_module$$'
 ledger_probe_la_LIBADD = libscepcore.la $(JANSSON_LIBS) $(OPENSSL_LIBS)
+
+# What looks on how children of httpd end.
+check_LTLIBRARIES += child_probe.la
+child_probe_la_SOURCES = %D%/child_probe.c
+child_probe_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+child_probe_la_LDFLAGS = -module -avoid-version -shared \
+	-rpath $(abs_builddir) -export-symbols-regex '^child_probe_module$$'
+child_probe_la_LIBADD = $(OPENSSL_LIBS)
