@@ -8,6 +8,7 @@
 #include <http_main.h>
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "child.h"
 
@@ -46,14 +47,26 @@ const char *mod_scep_database_check(int *pgsql, int *bounded, apr_pool_t *p)
     driver = ap_getword_conf(p, &driver);
     *pgsql = !strcmp(driver, "pgsql");
     *bounded = !*pgsql || strstr(params, "connect_timeout") != NULL;
-    if (!*pgsql && atoi(max) == 1)
-        return "needs DBDMax 2 at least: who writes keeps a connection";
-    return *pgsql || !strcmp(driver, "sqlite3")
-               ? NULL
-               : apr_psprintf(p,
-                              "works with DBDriver pgsql and sqlite3, not "
-                              "with '%s'",
-                              driver);
+    if (!*pgsql && strcmp(driver, "sqlite3")) {
+        return apr_psprintf(p,
+                            "works with DBDriver pgsql and sqlite3, not with "
+                            "'%s'",
+                            driver);
+    }
+    return !*pgsql && atoi(max) == 1
+               ? "needs DBDMax 2 at least: who writes keeps a connection"
+               : NULL;
+}
+
+/* SQLite's file, as mod_dbd is told. */
+static const char *find_file(apr_pool_t *p)
+{
+    const char *params = "";
+
+    for (const ap_directive_t *d = ap_conftree; d; d = d->next)
+        if (!strcasecmp(d->directive, "DBDParams"))
+            params = d->args;
+    return ap_getword_conf(p, &params);
 }
 
 const char *mod_scep_database_check_prefix(const char *prefix)
@@ -86,6 +99,7 @@ scep_database_t *mod_scep_database_create(const scep_database_setup_t *setup,
     if (!current) {
         current = apr_pcalloc(pconf, sizeof(*current));
         current->pgsql = setup->pgsql;
+        current->file = setup->pgsql ? NULL : find_file(pconf);
         current->open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
         current->close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
         current->guard = mod_scep_guard_create(pconf);
@@ -240,6 +254,23 @@ static int may_try(scep_link_t *link)
             atomic_compare_exchange_strong(&link->pause, &pause, now + PROBE));
 }
 
+/* Connections keep a file that was removed: what they wrote would be gone. */
+static int is_gone(const scep_link_t *link)
+{
+    apr_uint64_t inode = atomic_load(&link->inode);
+
+    return inode && mod_scep_database_inode(link) != inode;
+}
+
+apr_uint64_t mod_scep_database_inode(const scep_link_t *link)
+{
+    struct stat info;
+
+    return stat(link->file, &info)
+               ? 0
+               : (apr_uint64_t)info.st_ino + ((apr_uint64_t)info.st_dev << 40);
+}
+
 static int writes(const scep_job_t *job)
 {
     return job->transaction ||
@@ -270,6 +301,10 @@ static apr_status_t run_held(scep_job_t *job)
 
     if (!may_try(link))
         return rv;
+    if (is_gone(link)) {
+        mod_scep_database_tell(link, "its file was removed or replaced");
+        return rv;
+    }
     if (!link->pgsql && !writes(job) && !atomic_load(&job->database->ready))
         rv = make_ready(job);
     else

@@ -34,12 +34,14 @@ typedef struct scep_link_t {
     _Atomic apr_time_t pause;
     atomic_int troubled; /**< and the log says so */
     /* SQLite */
-    apr_proc_mutex_t *turn;   /**< between processes; not NULL once opened */
-    ap_dbd_t *writer;         /**< of who is at the head of the queue */
-    apr_thread_mutex_t *lock; /**< of the queue */
-    int ending;               /**< the child does */
-    struct scep_job_t *first; /**< writes */
-    struct scep_job_t **last; /**< where the next one is linked */
+    const char *file;
+    _Atomic apr_uint64_t inode; /**< of it; 0: not known */
+    apr_proc_mutex_t *turn;     /**< between processes; not NULL once opened */
+    ap_dbd_t *writer;           /**< of who is at the head of the queue */
+    apr_thread_mutex_t *lock;   /**< of the queue */
+    int ending;                 /**< the child does */
+    struct scep_job_t *first;   /**< writes */
+    struct scep_job_t **last;   /**< where the next one is linked */
 } scep_link_t;
 
 struct scep_database_t {
@@ -108,6 +110,9 @@ apr_status_t mod_scep_session_steps(scep_session_t *session,
 
 /** Says once that it does not work, and once that it does again. */
 void mod_scep_database_tell(scep_link_t *link, const char *why);
+
+/** What tells SQLite's file from another of its name; 0: it is not there. */
+apr_uint64_t mod_scep_database_inode(const scep_link_t *link);
 
 /* database_queue.c */
 

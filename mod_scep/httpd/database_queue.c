@@ -44,6 +44,16 @@ static apr_status_t give_up(scep_session_t *session, scep_job_t *const *jobs,
     return APR_EGENERAL;
 }
 
+/* The tables are there, in this very file. */
+static void make_known(scep_database_t *database)
+{
+    scep_link_t *link = database->link;
+
+    if (!atomic_load(&link->inode))
+        atomic_store(&link->inode, mod_scep_database_inode(link));
+    atomic_store(&database->ready, 1);
+}
+
 /* @return the session of what failed, or NULL */
 static scep_session_t *prepare_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
                                    int count)
@@ -60,8 +70,8 @@ static scep_session_t *prepare_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
             mod_scep_session_keep_error(session, jobs[0]->p);
             failed = session;
         }
-        if (job->rv == APR_SUCCESS)
-            atomic_store(&job->database->ready, 1);
+        if (job->rv == APR_SUCCESS && !atomic_load(&job->database->ready))
+            make_known(job->database);
     }
     return failed;
 }

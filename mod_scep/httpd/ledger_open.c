@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "sql_text.h"
+
 /* ------------------------------------------------------------------ */
 /* Tables                                                               */
 
@@ -25,13 +27,41 @@ static int read_version(const scep_ledger_t *ledger, scep_session_t *session,
                        : 0;
 }
 
+/* The version that the last migration leads to. */
+static int known_version(const scep_ledger_t *ledger)
+{
+    int version = 0;
+
+    while (ledger->migrations[version])
+        version++;
+    return version;
+}
+
+static int run_migration(const scep_ledger_t *ledger, int version,
+                         scep_session_t *session, apr_pool_t *p)
+{
+    const char *const *text = ledger->migrations[version - 1];
+
+    for (; *text; text++)
+        if (mod_scep_session_query(session,
+                                   mod_scep_sql_fill(*text, ledger->prefix,
+                                                     ledger->setup.pgsql, "",
+                                                     p)))
+            return -1;
+    return mod_scep_session_query(session,
+                                  mod_scep_ledger_write_version(ledger->prefix,
+                                                                version, p))
+               ? -1
+               : version;
+}
+
 /* One transaction: a node that dies in it leaves the tables as they were,
  * and who comes meanwhile waits and finds what it has made. */
 static int migrate(const scep_ledger_t *ledger, scep_session_t *session,
                    apr_pool_t *p)
 {
     const char *lock = mod_scep_ledger_lock(ledger->setup.pgsql);
-    int version;
+    int version, known = known_version(ledger);
 
     if (lock && !mod_scep_session_select(session, lock, p))
         return -1;
@@ -39,23 +69,9 @@ static int migrate(const scep_ledger_t *ledger, scep_session_t *session,
                                mod_scep_ledger_make_meta(ledger->prefix, p)))
         return -1;
     version = read_version(ledger, session, p);
-    if (version < 0 || version >= SCEP_LEDGER_VERSION)
-        return version;
-    while (++version <= SCEP_LEDGER_VERSION) {
-        apr_array_header_t *texts =
-            mod_scep_ledger_migration(version, ledger->prefix,
-                                      ledger->setup.pgsql, p);
-
-        for (int i = 0; i < texts->nelts; i++)
-            if (mod_scep_session_query(session,
-                                       APR_ARRAY_IDX(texts, i, const char *)))
-                return -1;
-    }
-    if (mod_scep_session_query(
-            session, mod_scep_ledger_write_version(ledger->prefix,
-                                                   SCEP_LEDGER_VERSION, p)))
-        return -1;
-    return SCEP_LEDGER_VERSION;
+    while (version >= 0 && version < known)
+        version = run_migration(ledger, version + 1, session, p);
+    return version;
 }
 
 static int make_tables(const scep_ledger_t *ledger, scep_session_t *session,
@@ -78,14 +94,14 @@ static int make_tables(const scep_ledger_t *ledger, scep_session_t *session,
 /* Says what is wrong with the tables, once. */
 static apr_status_t check_version(scep_ledger_t *ledger, int version)
 {
-    int strange = version != SCEP_LEDGER_VERSION;
+    int known = known_version(ledger), strange = version != known;
 
     if (atomic_exchange(&ledger->strange, strange) != strange && strange) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
                      SCEPLOGNO(0502) "ledger: the tables %s_* are of version "
                                      "%d, this mod_scep knows version "
                                      "%d; nothing is issued or granted",
-                     ledger->prefix, version, SCEP_LEDGER_VERSION);
+                     ledger->prefix, version, known);
     }
     return strange ? APR_EGENERAL : APR_SUCCESS;
 }
@@ -108,7 +124,7 @@ static apr_status_t look(void *ledgerv, scep_session_t *session, apr_pool_t *p)
                                 p);
     }
     version = read_version(ledger, session, p);
-    if (version < SCEP_LEDGER_VERSION)
+    if (version < known_version(ledger))
         version = make_tables(ledger, session, p);
     return version < 0 ? APR_EGENERAL : check_version(ledger, version);
 }
@@ -137,6 +153,7 @@ const char *mod_scep_ledger_create(scep_ledger_t **made, const char *prefix,
                                       ledger->setup.pgsql, pconf);
     }
     ledger->prefix = apr_pstrdup(pconf, prefix);
+    ledger->migrations = mod_scep_ledger_migrations;
     ledger->setup.name = "ledger";
     ledger->setup.statements = statements;
     ledger->setup.count = SCEP_LEDGER_STATEMENTS;

@@ -132,11 +132,8 @@ static const char *const version_1[] = {
     NULL,
 };
 
-/* By the version that they lead to; what stands here has run somewhere and
- * is never changed. */
-static const char *const *const migrations[SCEP_LEDGER_VERSION] = {
-    version_1,
-};
+/* What stands here has run somewhere, and is never changed. */
+const char *const *const mod_scep_ledger_migrations[] = { version_1, NULL };
 
 /* ------------------------------------------------------------------ */
 /* Statements                                                           */
@@ -378,17 +375,6 @@ const char *mod_scep_ledger_statement(scep_ledger_statement_t statement,
                                       apr_pool_t *p)
 {
     return mod_scep_sql_fill(statements[statement], prefix, pgsql, "", p);
-}
-
-apr_array_header_t *mod_scep_ledger_migration(int version, const char *prefix,
-                                              int pgsql, apr_pool_t *p)
-{
-    apr_array_header_t *made = apr_array_make(p, 16, sizeof(const char *));
-
-    for (const char *const *text = migrations[version - 1]; *text; text++)
-        APR_ARRAY_PUSH(made, const char *) =
-            mod_scep_sql_fill(*text, prefix, pgsql, "", p);
-    return made;
 }
 
 /* The challenge store may have a table of this name, too. */

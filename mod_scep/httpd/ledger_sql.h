@@ -11,9 +11,6 @@
 #include "database.h"
 #include "ledger.h"
 
-/** Of the tables; each version has its migration. */
-#define SCEP_LEDGER_VERSION 1
-
 /** Statements with the order of their parameters; "filter" is what
  * mod_scep_ledger_filter_args() gives. */
 typedef enum {
@@ -92,12 +89,11 @@ const char *mod_scep_ledger_statement(scep_ledger_statement_t statement,
                                       apr_pool_t *p);
 
 /**
- * Statements without parameters that make tables of one version of those of
- * the version before it; 0 are none.
- * @param version  1 up to SCEP_LEDGER_VERSION
+ * Texts for mod_scep_sql_fill(), each migration's ended by NULL, and so the
+ * migrations: the first makes tables of version 1 of none, each other one
+ * those of the next version.
  */
-apr_array_header_t *mod_scep_ledger_migration(int version, const char *prefix,
-                                              int pgsql, apr_pool_t *p);
+extern const char *const *const mod_scep_ledger_migrations[];
 
 /** Reads the version: no row, or one. */
 const char *mod_scep_ledger_read_version(const char *prefix, apr_pool_t *p);
@@ -112,7 +108,8 @@ const char *mod_scep_ledger_lock(int pgsql);
 /** A ledger. */
 struct scep_ledger_t {
     const char *prefix; /**< of the tables' names */
-    int bounded;        /**< there is a limit to connecting */
+    const char *const *const *migrations;
+    int bounded; /**< there is a limit to connecting */
     scep_database_setup_t setup;
     scep_database_t *database;
     _Atomic int strange;  /**< the tables are, and the log says so */

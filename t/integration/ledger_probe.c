@@ -6,6 +6,7 @@
  *
  *   LoadModule scep_module ledger_probe.so
  *   ProbeLedger PREFIX
+ *   ProbeMigration TEXT [TEXT]   (of a version after the last one)
  *   <Location "/probe">  SetHandler ledger-probe
  *
  * The last part of the path is the call, the query has its arguments; the
@@ -21,7 +22,7 @@
 
 #include <stdlib.h>
 
-#include "../../mod_scep/httpd/database.h"
+#include "../../mod_scep/httpd/ledger_sql.h"
 #include "ledger_load.h"
 
 static scep_ledger_t *ledger;
@@ -643,6 +644,25 @@ static const char *set_ledger(cmd_parms *cmd, void *dirv, const char *prefix)
     return mod_scep_ledger_create(&ledger, prefix, cmd->pool);
 }
 
+static const char *add_migration(cmd_parms *cmd, void *dirv, const char *first,
+                                 const char *second)
+{
+    const char **texts = apr_pcalloc(cmd->pool, 3 * sizeof(*texts));
+    const char *const **all;
+    int count = 0;
+
+    (void)dirv;
+    while (ledger->migrations[count])
+        count++;
+    all = apr_pcalloc(cmd->pool, ((apr_size_t)count + 2) * sizeof(*all));
+    memcpy(all, ledger->migrations, (apr_size_t)count * sizeof(*all));
+    texts[0] = first;
+    texts[1] = second;
+    all[count] = texts;
+    ledger->migrations = all;
+    return NULL;
+}
+
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
@@ -676,6 +696,7 @@ static void register_hooks(apr_pool_t *p)
 
 static const command_rec commands[] = {
     AP_INIT_TAKE1("ProbeLedger", set_ledger, NULL, RSRC_CONF, "prefix"),
+    AP_INIT_TAKE12("ProbeMigration", add_migration, NULL, RSRC_CONF, "texts"),
     { NULL }
 };
 

@@ -35,6 +35,7 @@ integration_tests = \
 	%D%/test_jamf.py \
 	%D%/test_kerberos_client.py \
 	%D%/test_ledger.py \
+	%D%/test_ledger_outages.py \
 	%D%/test_local_ca.py \
 	%D%/test_lockout.py \
 	%D%/test_metrics.py \
@@ -69,7 +70,7 @@ EXTRA_DIST += $(integration_tests) \
 	%D%/gateway.py %D%/gsstoken.py %D%/kerberos.py %D%/ledgers.py \
 	%D%/ndesclients.py \
 	%D%/other_ca.py \
-	%D%/outages.py %D%/pki.py \
+	%D%/outages.py %D%/pgproxy.py %D%/pki.py \
 	%D%/pkimessage.py %D%/postgres.py %D%/profiles.py \
 	%D%/renewals.py %D%/scepclient.py %D%/scepctl.py %D%/softhsm.py \
 	%D%/stores.py %D%/trails.py
