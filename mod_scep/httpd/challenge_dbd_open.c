@@ -105,7 +105,7 @@ static apr_status_t look(void *storev, scep_session_t *session, apr_pool_t *p)
     if (!store->setup.pgsql) {
         /* Readers do not wait for the writer then; who writes waits a
          * little, before the driver does.  Both give rows. */
-        mod_scep_session_select(session, "PRAGMA busy_timeout = 200", p);
+        mod_scep_session_select(session, "PRAGMA busy_timeout = 50", p);
         mod_scep_session_select(session, "PRAGMA journal_mode = WAL", p);
     }
     rows = make_tables(store, session, p);

@@ -236,22 +236,24 @@ static apr_status_t run_on(ap_dbd_t *dbd, scep_job_t *job)
         apr_time_now() - begun < SCEP_DATABASE_SLOW &&
         apr_dbd_check_conn(dbd->driver, job->p, dbd->handle) == APR_SUCCESS)
         rv = attempt(session, job, &sent);
-    if (rv == APR_SUCCESS || rv == APR_EMISMATCH)
-        mod_scep_database_tell(link, NULL);
-    else if (!job->refused)
+    if (rv == APR_SUCCESS || rv == APR_EMISMATCH) {
+        /* of SQLite one knows when it can be written to */
+        if (link->pgsql)
+            mod_scep_database_tell(link, NULL);
+    } else if (!job->refused)
         mod_scep_database_tell(link, mod_scep_session_error(session, job->p));
     return rv;
 }
 
 /* While it is down, only one thread at a time finds out whether it still
  * is. */
-static int may_try(scep_link_t *link)
+static int may_try(_Atomic apr_time_t *pause)
 {
-    apr_time_t pause = atomic_load(&link->pause), now = apr_time_now();
+    apr_time_t until = atomic_load(pause), now = apr_time_now();
 
-    return pause == 0 ||
-           (now >= pause &&
-            atomic_compare_exchange_strong(&link->pause, &pause, now + PROBE));
+    return until == 0 ||
+           (now >= until &&
+            atomic_compare_exchange_strong(pause, &until, now + PROBE));
 }
 
 /* Connections keep a file that was removed: what they wrote would be gone. */
@@ -292,40 +294,49 @@ static apr_status_t make_ready(scep_job_t *job)
     return rv;
 }
 
+/* By a connection of this thread's own. */
+static apr_status_t run_here(scep_job_t *job)
+{
+    scep_link_t *link = job->database->link;
+    apr_status_t rv = APR_SUCCESS;
+    ap_dbd_t *dbd;
+
+    if (!link->pgsql && !atomic_load(&job->database->ready))
+        rv = make_ready(job);
+    if (rv != APR_SUCCESS)
+        return rv; /* and it has been said why */
+    dbd = link->open(job->p, ap_server_conf);
+    if (!dbd) {
+        mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
+        job->unreached = 1;
+        return APR_EGENERAL;
+    }
+    rv = run_on(dbd, job);
+    link->close(ap_server_conf, dbd);
+    return rv;
+}
+
 static apr_status_t run_held(scep_job_t *job)
 {
     scep_link_t *link = job->database->link;
+    int queue = !link->pgsql && writes(job);
+    /* SQLite can be read while somebody else keeps on writing */
+    _Atomic apr_time_t *pause = queue ? &link->write_pause : &link->pause;
     apr_time_t begun = apr_time_now();
-    apr_status_t rv = APR_EGENERAL;
-    ap_dbd_t *dbd = NULL;
+    apr_status_t rv;
 
-    if (!may_try(link))
-        return rv;
     if (is_gone(link)) {
         mod_scep_database_tell(link, "its file was removed or replaced");
-        return rv;
+        return APR_EGENERAL;
     }
-    if (!link->pgsql && !writes(job) && !atomic_load(&job->database->ready))
-        rv = make_ready(job);
-    else
-        rv = APR_SUCCESS;
-    if (rv != APR_SUCCESS) {
-        /* and it has been said why */
-    } else if (!link->pgsql && writes(job)) {
-        rv = mod_scep_queue_run(link, job);
-    } else if ((dbd = link->open(job->p, ap_server_conf))) {
-        rv = run_on(dbd, job);
-        link->close(ap_server_conf, dbd);
-    } else {
-        mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
-        rv = APR_EGENERAL;
-        job->unreached = 1;
-    }
+    if (!may_try(pause))
+        return APR_EGENERAL;
+    rv = queue ? mod_scep_queue_run(link, job) : run_here(job);
     if (rv == APR_SUCCESS || rv == APR_EMISMATCH || job->refused)
-        atomic_store(&link->pause, 0);
+        atomic_store(pause, 0);
     else if (job->unreached || apr_time_now() - begun > SCEP_DATABASE_SLOW ||
-             atomic_load(&link->pause))
-        atomic_store(&link->pause, apr_time_now() + PAUSE);
+             atomic_load(pause))
+        atomic_store(pause, apr_time_now() + PAUSE);
     return rv;
 }
 

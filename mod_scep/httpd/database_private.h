@@ -34,6 +34,7 @@ typedef struct scep_link_t {
     _Atomic apr_time_t pause;
     atomic_int troubled; /**< and the log says so */
     /* SQLite */
+    _Atomic apr_time_t write_pause; /**< as pause, of who writes */
     const char *file;
     _Atomic apr_uint64_t inode; /**< of it; 0: not known */
     apr_proc_mutex_t *turn;     /**< between processes; not NULL once opened */

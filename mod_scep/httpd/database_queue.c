@@ -18,6 +18,9 @@
 /* Most jobs of one COMMIT. */
 #define TOGETHER 64
 
+/* Where other processes took so long, somebody else has SQLite's lock. */
+#define PATIENCE apr_time_from_sec(5)
+
 /* @return APR_SUCCESS, whatever became of the job; else what is left of the
  *         transaction is not known */
 static apr_status_t write_guarded(scep_session_t *session, scep_job_t *job)
@@ -134,14 +137,14 @@ static void drop_writer(scep_link_t *link)
     link->writer = NULL;
 }
 
-static void no_connection(scep_link_t *link, scep_job_t *const *jobs,
-                          int count)
+static void not_written(scep_link_t *link, scep_job_t *const *jobs, int count,
+                        const char *why)
 {
     for (int i = 0; i < count; i++) {
         jobs[i]->rv = APR_EGENERAL;
         jobs[i]->unreached = 1;
     }
-    mod_scep_database_tell(link, SCEP_DATABASE_NO_CONNECTION);
+    mod_scep_database_tell(link, why);
 }
 
 static void write_jobs(scep_link_t *link, scep_job_t *const *jobs, int count)
@@ -152,7 +155,7 @@ static void write_jobs(scep_link_t *link, scep_job_t *const *jobs, int count)
     if (!link->writer)
         link->writer = link->open(jobs[0]->p, ap_server_conf);
     if (!link->writer) {
-        no_connection(link, jobs, count);
+        not_written(link, jobs, count, SCEP_DATABASE_NO_CONNECTION);
         return;
     }
     /* SQLite loses no answers: what has failed is not written.  It may go
@@ -229,11 +232,33 @@ static void leave(scep_link_t *link, scep_job_t *const *jobs, int count)
         drop_writer(link);
 }
 
+/* With the lock held, at the head of the queue. */
+static void lead(scep_link_t *link, scep_job_t *job)
+{
+    apr_time_t begun = apr_time_now();
+    scep_job_t *jobs[TOGETHER];
+    apr_status_t rv;
+    int count;
+
+    apr_thread_mutex_unlock(link->lock);
+    /* Without its turn it is only slower: SQLite has a lock, too. */
+    rv = apr_proc_mutex_lock(link->turn);
+    apr_thread_mutex_lock(link->lock);
+    count = take_jobs(job, jobs);
+    apr_thread_mutex_unlock(link->lock);
+    if (apr_time_now() - begun < PATIENCE)
+        write_jobs(link, jobs, count);
+    else
+        not_written(link, jobs, count, "other processes wait for it, too");
+    if (rv == APR_SUCCESS)
+        apr_proc_mutex_unlock(link->turn);
+    apr_thread_mutex_lock(link->lock);
+    leave(link, jobs, count);
+}
+
 apr_status_t mod_scep_queue_run(scep_link_t *link, scep_job_t *job)
 {
-    scep_job_t *jobs[TOGETHER];
     apr_status_t rv = apr_thread_cond_create(&job->turn, job->p);
-    int count;
 
     if (rv != APR_SUCCESS)
         return rv;
@@ -242,20 +267,9 @@ apr_status_t mod_scep_queue_run(scep_link_t *link, scep_job_t *job)
     link->last = &job->next;
     while (!job->done && link->first != job)
         apr_thread_cond_wait(job->turn, link->lock);
+    if (!job->done)
+        lead(link, job);
     apr_thread_mutex_unlock(link->lock);
-    if (!job->done) {
-        rv = apr_proc_mutex_lock(link->turn);
-        apr_thread_mutex_lock(link->lock);
-        count = take_jobs(job, jobs);
-        apr_thread_mutex_unlock(link->lock);
-        /* Without its turn it is only slower: SQLite has a lock, too. */
-        write_jobs(link, jobs, count);
-        if (rv == APR_SUCCESS)
-            apr_proc_mutex_unlock(link->turn);
-        apr_thread_mutex_lock(link->lock);
-        leave(link, jobs, count);
-        apr_thread_mutex_unlock(link->lock);
-    }
     apr_thread_cond_destroy(job->turn);
     return job->rv;
 }

@@ -115,7 +115,7 @@ static apr_status_t look(void *ledgerv, scep_session_t *session, apr_pool_t *p)
         /* Readers do not wait for the writer then; whoever else writes is
          * waited for a little, before the driver does.  What is written is
          * on disk before the call returns.  All give rows. */
-        mod_scep_session_select(session, "PRAGMA busy_timeout = 200", p);
+        mod_scep_session_select(session, "PRAGMA busy_timeout = 50", p);
         mod_scep_session_select(session, "PRAGMA journal_mode = WAL", p);
         mod_scep_session_select(session, "PRAGMA synchronous = FULL", p);
         mod_scep_session_select(session, "PRAGMA temp_store = MEMORY", p);

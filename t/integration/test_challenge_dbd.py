@@ -18,7 +18,8 @@ DRIVER = "DBDriver sqlite3\nDBDParams challenges.db\n"
 STORE = "ScepChallengeStore %s\n"
 GOOD = "dbd:challenges(challenges.key)"
 DOWN = (r"\[dbd:", "SCEP0124", "SCEP0127", "SCEP0230",
-        "SCEP0104: .*the challenge store failed")
+        "SCEP0104: .*the challenge store failed",
+        "SCEP0104: .*the ledger does not answer")
 
 
 @pytest.fixture(scope="module")
