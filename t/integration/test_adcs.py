@@ -429,6 +429,7 @@ def test_a_page_instead_of_the_certificate_is_pending(world, what):
 def test_a_wrong_certificate_is_not_delivered(world, interface, what):
     world.ca.fault(what)
     world.log.expect(ALARM)
+    world.log.expect("SCEP0642: certificate")
     world.fails(BAD_REQUEST, "basic-" + interface)
     world.challenge_is("spent")
     world.says(ALARM, "ca-bad-certificate")

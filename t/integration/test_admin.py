@@ -415,7 +415,7 @@ def test_delete_of_nothing_is_404(server, path):
 
 
 @pytest.mark.parametrize("path", ["", "/", "/nothing", "/challengesx",
-                                  "/enrolments"])
+                                  "/enrolment"])
 def test_unknown_resource_is_404(server, path):
     problem(server.admin("GET", path), 404)
 
