@@ -29,10 +29,11 @@ RemoteIPInternalProxy 127.0.0.1
 
 
 class Node(Sandbox):
-    """One of the servers before a database."""
+    """One of the servers before a database.  Without a ledger: test_nodes.py
+    has one."""
 
     def __init__(self, lines, key, keys):
-        super().__init__(lines=lines)
+        super().__init__(lines=lines, ledger=False)
         self.keys = keys
         if key:
             path = self.dir / "challenges.key"

@@ -96,7 +96,7 @@ def test_a_lock_while_the_ca_works_loses_nothing(server, ca, keys):
 
 def test_a_full_disk_issues_nothing(server, ca, keys):
     lines = server.lines
-    ready = [Device(server, keys, number % 4) for number in range(40)]
+    ready = [Device(server, keys, number % 4) for number in range(200)]
     server.lines += FULL
     fleet.reload(server)
     server.log.allow(*DOWN)
