@@ -14,6 +14,10 @@
 #include <mpm_common.h>
 #include <openssl/crypto.h>
 
+#include <unistd.h>
+
+/* Of a child: it has come so far that it drops its privileges. */
+static int grown;
 static sigset_t before_drop;
 
 void mod_scep_child_hold(sigset_t *before)
@@ -31,6 +35,16 @@ void mod_scep_child_release(const sigset_t *before)
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+/* Until then httpd alone has done anything, and nothing that needs an end:
+ * libraries that tidy up at exit, GnuTLS is one, never see that heap. */
+static void leave_at_once(apr_pool_t *pchild, int graceful)
+{
+    (void)pchild;
+    (void)graceful;
+    if (!grown)
+        _exit(0);
+}
+
 /* Most of the time until a child has started goes into initgroups(), which
  * reads files and loads libraries of NSS. */
 static int before_privileges_drop(apr_pool_t *pchild, server_rec *s)
@@ -38,6 +52,7 @@ static int before_privileges_drop(apr_pool_t *pchild, server_rec *s)
     (void)pchild;
     (void)s;
     mod_scep_child_hold(&before_drop);
+    grown = 1;
     return OK;
 }
 
@@ -55,6 +70,7 @@ void mod_scep_child_hooks(void)
      * feet of threads that mod_watchdog leaves running.  The process ends:
      * there is nothing to tidy up.  The first word on it counts. */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    ap_hook_child_stopping(leave_at_once, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_drop_privileges(before_privileges_drop, NULL, NULL,
                             APR_HOOK_REALLY_FIRST);
     ap_hook_drop_privileges(after_privileges_drop, NULL, NULL,

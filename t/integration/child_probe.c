@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The first child that finds the file "end-newborn" in ServerRoot is told to
- * end while it gives up its privileges.
+ * end while it gives up its privileges; with "end-at-birth" before that.
  */
 #include <httpd.h>
 #include <http_config.h>
@@ -13,16 +13,36 @@
 #include <openssl/crypto.h>
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 extern module AP_MODULE_DECLARE_DATA child_probe_module;
 APLOG_USE_MODULE(child_probe);
 
+static int ends_at_birth;
+
+static void say(const char *text)
+{
+    (void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+static int is_wished(const char *name, apr_pool_t *p)
+{
+    return apr_file_remove(ap_server_root_relative(p, name), p) == APR_SUCCESS;
+}
+
+static int end_at_birth(apr_pool_t *p, server_rec *s)
+{
+    (void)s;
+    ends_at_birth = is_wished("end-at-birth", p);
+    if (ends_at_birth)
+        raise(SIGTERM);
+    return OK;
+}
+
 static int end_newborn(apr_pool_t *p, server_rec *s)
 {
-    const char *wish = ap_server_root_relative(p, "end-newborn");
-
-    if (apr_file_remove(wish, p) != APR_SUCCESS)
+    if (!is_wished("end-newborn", p))
         return DECLINED;
     raise(SIGTERM);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
@@ -40,9 +60,13 @@ static void look_at_pool(apr_pool_t *p, server_rec *s)
 
 static void torn_down(void)
 {
-    static const char text[] = "child_probe: OpenSSL is torn down\n";
+    say("child_probe: OpenSSL is torn down\n");
+}
 
-    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+__attribute__((destructor)) static void tidy_up(void)
+{
+    if (ends_at_birth)
+        say("child_probe: libraries tidy up\n");
 }
 
 static void register_hooks(apr_pool_t *p)
@@ -53,7 +77,9 @@ static void register_hooks(apr_pool_t *p)
     /* OpenSSL keeps this module in the process. */
     if (!registered)
         registered = OPENSSL_atexit(torn_down);
-    /* while it may remove the file */
+    /* while they may remove a file; mod_scep's is really the first */
+    ap_hook_drop_privileges(end_at_birth, NULL, NULL,
+                            APR_HOOK_REALLY_FIRST - 1);
     ap_hook_drop_privileges(end_newborn, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_child_init(look_at_pool, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

@@ -40,6 +40,16 @@ def test_a_newborn_child_that_is_told_to_end_is_a_child_first(probed):
     assert "goes on after SIGTERM" in probed.log.path.read_text()
 
 
+def test_a_child_that_is_told_to_end_at_its_birth_touches_nothing(probed):
+    probed.log.allow(START)
+    wish = probed.dir / "end-at-birth"
+    wish.touch()
+    probed.reload()
+    wait_until(lambda: not wish.exists())
+    probed.stop()
+    assert "tidy up" not in probed.log.path.read_text()
+
+
 def test_openssl_is_not_torn_down_under_the_threads_of_a_child(probed):
     probed.log.allow(START)
     before = set(probed.children())
