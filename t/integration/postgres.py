@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import contextlib
 import os
 import pathlib
 import pwd
@@ -112,14 +113,18 @@ class Postgres:
         self.process.wait()
         self.process = None
 
+    def _signal(self, number):
+        """To each of its processes that has not ended meanwhile."""
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def freeze(self):
         """Its processes hold their connections and answer nothing."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self):
-        for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def remove(self):
         if self.process and self.process.poll() is None:
