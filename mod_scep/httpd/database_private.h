@@ -43,6 +43,9 @@ typedef struct scep_link_t {
     int ending;                 /**< the child does */
     struct scep_job_t *first;   /**< writes */
     struct scep_job_t **last;   /**< where the next one is linked */
+    int waiting;                /**< how many there are */
+    int together;               /**< jobs of the last COMMIT */
+    apr_thread_cond_t *enough;  /**< as many wait */
 } scep_link_t;
 
 struct scep_database_t {
@@ -62,6 +65,7 @@ struct scep_session_t {
     unsigned int names; /**< of prepared statements so far */
     int count;
     apr_dbd_prepared_t **statements;
+    apr_dbd_prepared_t *begin, *commit; /**< of SQLite's writer */
 };
 
 /** What is to run: one statement, or several in a transaction. */
@@ -97,6 +101,10 @@ void mod_scep_session_forget(ap_dbd_t *dbd);
  *         from look's refusal */
 apr_status_t mod_scep_session_prepare(scep_session_t *session,
                                       const scep_job_t *job, apr_pool_t *p);
+/** Begins a transaction that writes, of SQLite; and ends it.
+ * @return the driver's error, or 0 */
+int mod_scep_session_begin(scep_session_t *session, apr_pool_t *p);
+int mod_scep_session_commit(scep_session_t *session, apr_pool_t *p);
 /** Runs one statement, which is prepared. */
 apr_status_t mod_scep_session_execute(scep_session_t *session,
                                       scep_step_t *step,

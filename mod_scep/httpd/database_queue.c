@@ -18,6 +18,9 @@
 /* Most jobs of one COMMIT. */
 #define TOGETHER 64
 
+/* How long the first one waits for others that are likely to come. */
+#define GATHER apr_time_from_msec(2)
+
 /* Where other processes took so long, somebody else has SQLite's lock. */
 #define PATIENCE apr_time_from_sec(5)
 
@@ -96,7 +99,7 @@ static apr_status_t write_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
     *failed = prepare_all(dbd, jobs, count);
     if (*failed && !guard)
         return give_up(*failed, jobs, count);
-    if (mod_scep_session_query(session, "BEGIN IMMEDIATE")) {
+    if (mod_scep_session_begin(session, jobs[0]->p)) {
         *failed = session;
         return give_up(session, jobs, count);
     }
@@ -111,7 +114,7 @@ static apr_status_t write_all(ap_dbd_t *dbd, scep_job_t *const *jobs,
         if (rv == APR_EGENERAL || jobs[i]->rv == APR_EGENERAL)
             *failed = session;
     }
-    if (rv == APR_SUCCESS && mod_scep_session_query(session, "COMMIT")) {
+    if (rv == APR_SUCCESS && mod_scep_session_commit(session, jobs[0]->p)) {
         rv = APR_EGENERAL;
         session->said = NULL;
         *failed = session;
@@ -199,6 +202,8 @@ apr_status_t mod_scep_queue_child_init(scep_link_t *link, apr_pool_t *p)
     if (rv == APR_SUCCESS)
         rv = apr_thread_mutex_create(&link->lock, APR_THREAD_MUTEX_DEFAULT, p);
     if (rv == APR_SUCCESS)
+        rv = apr_thread_cond_create(&link->enough, p);
+    if (rv == APR_SUCCESS)
         apr_pool_pre_cleanup_register(p, link, end_writer);
     return rv;
 }
@@ -219,6 +224,8 @@ static int take_jobs(scep_job_t *job, scep_job_t **jobs)
 static void leave(scep_link_t *link, scep_job_t *const *jobs, int count)
 {
     link->first = jobs[count - 1]->next;
+    link->waiting -= count;
+    link->together = count;
     if (!link->first)
         link->last = &link->first;
     for (int i = 0; i < count; i++) {
@@ -232,6 +239,19 @@ static void leave(scep_link_t *link, scep_job_t *const *jobs, int count)
         drop_writer(link);
 }
 
+/* With the lock held: where many came together the last time, they are about
+ * to do so again, and a little patience saves them waits for the disk. */
+static void gather(scep_link_t *link)
+{
+    const apr_time_t end = apr_time_now() + GATHER;
+    apr_interval_time_t left = GATHER;
+
+    while (link->waiting < link->together && left > 0) {
+        apr_thread_cond_timedwait(link->enough, link->lock, left);
+        left = end - apr_time_now();
+    }
+}
+
 /* With the lock held, at the head of the queue. */
 static void lead(scep_link_t *link, scep_job_t *job)
 {
@@ -240,6 +260,7 @@ static void lead(scep_link_t *link, scep_job_t *job)
     apr_status_t rv;
     int count;
 
+    gather(link);
     apr_thread_mutex_unlock(link->lock);
     /* Without its turn it is only slower: SQLite has a lock, too. */
     rv = apr_proc_mutex_lock(link->turn);
@@ -265,6 +286,8 @@ apr_status_t mod_scep_queue_run(scep_link_t *link, scep_job_t *job)
     apr_thread_mutex_lock(link->lock);
     *link->last = job;
     link->last = &job->next;
+    if (++link->waiting == link->together)
+        apr_thread_cond_signal(link->enough);
     while (!job->done && link->first != job)
         apr_thread_cond_wait(job->turn, link->lock);
     if (!job->done)

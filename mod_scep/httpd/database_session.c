@@ -119,26 +119,50 @@ void mod_scep_session_forget(ap_dbd_t *dbd)
 
     for (; session; session = session->next) {
         session->looked = 0;
+        session->begin = session->commit = NULL;
         memset(session->statements, 0,
                sizeof(*session->statements) * (size_t)session->count);
     }
 }
 
-static int prepare_one(scep_session_t *session,
-                       const scep_database_setup_t *setup, int statement)
+static int prepare_one(scep_session_t *session, const char *text,
+                       apr_dbd_prepared_t **made)
 {
-    if (session->statements[statement])
+    if (*made)
         return 0;
     /* A name of before may still be known there. */
     session->error =
         apr_dbd_prepare(session->dbd->driver, session->dbd->pool,
-                        session->dbd->handle, setup->statements[statement],
+                        session->dbd->handle, text,
                         apr_psprintf(session->dbd->pool, "scep_%s_%u",
                                      session->owner, ++session->names),
-                        &session->statements[statement]);
+                        made);
     if (session->error)
-        session->statements[statement] = NULL;
+        *made = NULL;
     return session->error;
+}
+
+static int run_prepared(scep_session_t *session, const char *text,
+                        apr_dbd_prepared_t **made, apr_pool_t *p)
+{
+    int changed = 0;
+
+    if (prepare_one(session, text, made))
+        return session->error;
+    session->error =
+        apr_dbd_pquery(session->dbd->driver, p, session->dbd->handle, &changed,
+                       *made, 0, NULL);
+    return session->error;
+}
+
+int mod_scep_session_begin(scep_session_t *session, apr_pool_t *p)
+{
+    return run_prepared(session, "BEGIN IMMEDIATE", &session->begin, p);
+}
+
+int mod_scep_session_commit(scep_session_t *session, apr_pool_t *p)
+{
+    return run_prepared(session, "COMMIT", &session->commit, p);
 }
 
 apr_status_t mod_scep_session_prepare(scep_session_t *session,
@@ -155,7 +179,8 @@ apr_status_t mod_scep_session_prepare(scep_session_t *session,
         session->looked = 1;
     }
     for (int i = 0; i < job->count; i++)
-        if (prepare_one(session, setup, job->steps[i].statement))
+        if (prepare_one(session, setup->statements[job->steps[i].statement],
+                        &session->statements[job->steps[i].statement]))
             return APR_EGENERAL;
     return APR_SUCCESS;
 }
