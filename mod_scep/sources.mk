@@ -20,6 +20,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/der.c %D%/core/der.h \
 	%D%/core/device.c %D%/core/device.h \
 	%D%/core/enrol.c %D%/core/enrol.h \
+	%D%/core/enrol_ledger.c %D%/core/enrol_private.h \
 	%D%/core/event.c %D%/core/event.h \
 	%D%/core/gate.c %D%/core/gate.h \
 	%D%/core/explain.c %D%/core/explain.h \

@@ -1,35 +1,11 @@
 /* enrol.c - one enrolment: verify, allow, submit, settle
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "enrol.h"
-
-#include <apr_strings.h>
+#include "enrol_private.h"
 
 #include "device.h"
 #include "network.h"
 #include "work_record.h"
-
-/* What the steps below share. */
-typedef struct enrol_t {
-    const scep_message_t *message;
-    const scep_enrol_profile_t *profile;
-    const scep_enrol_ops_t *ops;
-    const scep_alg_t *alg;
-    const char *address;
-    apr_time_t now;
-    scep_csr_t *csr;
-    scep_policy_answer_t allowed;
-    unsigned char client[16]; /**< address, as octets */
-    scep_verify_request_t who;
-    scep_verify_result_t verdict;
-    scep_transaction_t transaction;
-    scep_record_t record; /**< what is to be kept of it */
-    int revive;           /**< an ended record of the same key is there */
-    int must_settle;      /**< as in scep_work_t */
-    scep_enrol_answer_t *answer;
-    scep_result_t *res;
-    apr_pool_t *p;
-} enrol_t;
 
 /* Every messageType is refused here unless it is named: default deny. */
 apr_status_t scep_enrol_check_type(const scep_enrol_profile_t *profile,
@@ -55,7 +31,7 @@ apr_status_t scep_enrol_check_type(const scep_enrol_profile_t *profile,
     }
 }
 
-static apr_status_t check_type(const enrol_t *enrol)
+static apr_status_t check_type(const scep_enrol_t *enrol)
 {
     const scep_message_t *message = enrol->message;
     apr_status_t rv = scep_enrol_check_type(enrol->profile, message->type,
@@ -76,7 +52,7 @@ static apr_status_t check_type(const enrol_t *enrol)
  * own.  Where another key has signed, the certificate of that key has to
  * prove the whole request.
  */
-static apr_status_t check_signer(enrol_t *enrol)
+static apr_status_t check_signer(scep_enrol_t *enrol)
 {
     const scep_message_t *message = enrol->message;
     int same =
@@ -92,7 +68,8 @@ static apr_status_t check_signer(enrol_t *enrol)
     return APR_SUCCESS;
 }
 
-static apr_status_t name_transaction(enrol_t *enrol, const scep_csr_t *csr)
+apr_status_t scep_enrol_name_transaction(scep_enrol_t *enrol,
+                                         const scep_csr_t *csr)
 {
     if (scep_transaction_name(&enrol->transaction, enrol->profile->name,
                               enrol->message, csr, enrol->profile->chain,
@@ -107,7 +84,7 @@ static apr_status_t name_transaction(enrol_t *enrol, const scep_csr_t *csr)
     return APR_SUCCESS;
 }
 
-static apr_status_t read_csr(enrol_t *enrol)
+static apr_status_t read_csr(scep_enrol_t *enrol)
 {
     const scep_message_t *message = enrol->message;
     apr_status_t rv =
@@ -155,7 +132,7 @@ apr_status_t scep_enrol_name_facts(const scep_enrol_profile_t *profile,
     return APR_SUCCESS;
 }
 
-static apr_status_t gather_facts(enrol_t *enrol)
+static apr_status_t gather_facts(scep_enrol_t *enrol)
 {
     scep_challenge_facts_t *facts = &enrol->who.facts;
     apr_status_t rv;
@@ -178,10 +155,10 @@ static apr_status_t gather_facts(enrol_t *enrol)
         return rv;
     if (enrol->address && scep_network_address(enrol->client, enrol->address))
         facts->address = enrol->client;
-    return name_transaction(enrol, enrol->csr);
+    return scep_enrol_name_transaction(enrol, enrol->csr);
 }
 
-static apr_status_t verify(enrol_t *enrol)
+static apr_status_t verify(scep_enrol_t *enrol)
 {
     scep_verify_result_t *verdict = &enrol->verdict;
     const char *reason;
@@ -203,79 +180,8 @@ static apr_status_t verify(enrol_t *enrol)
     }
 }
 
-/* ------------------------------------------------------------------ */
-/* What the ledger knows                                                */
-
-static apr_status_t ledger_down(enrol_t *enrol)
-{
-    return scep_result_fail(enrol->res, enrol->p, SCEP_REASON_LEDGER_DOWN,
-                            "the ledger does not answer");
-}
-
-/* Tells what a record says.  @return APR_SUCCESS: told; APR_NOTFOUND: what it
- * had bought is no more; else the ledger failed */
-static apr_status_t tell(enrol_t *enrol, const scep_record_t *record)
-{
-    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
-    X509 *certificate = NULL;
-    scep_record_t other;
-    apr_status_t rv;
-
-    if (record->state == SCEP_STATE_SAME) {
-        rv = ledger->get(enrol->ops->baton, record->handle, &other, enrol->p);
-        if (rv != APR_SUCCESS)
-            return rv;
-        record = &other;
-    }
-    if (record->state == SCEP_STATE_ISSUED && record->settled) {
-        rv = ledger->certificate(enrol->ops->baton, record, &certificate,
-                                 enrol->p);
-        if (rv != APR_SUCCESS)
-            return rv;
-    }
-    scep_work_answer(record, certificate, enrol->res, enrol->p);
-    enrol->answer->again = 1;
-    enrol->answer->enrolment = apr_pstrdup(enrol->p, record->key);
-    enrol->answer->verified_by = apr_pstrdup(enrol->p, record->verified_by);
-    enrol->answer->subject = apr_pstrdup(enrol->p, record->subject);
-    enrol->answer->sans = apr_pstrdup(enrol->p, record->sans);
-    enrol->answer->certificate = certificate;
-    return APR_SUCCESS;
-}
-
-static apr_status_t seen(enrol_t *enrol, apr_array_header_t **records)
-{
-    return enrol->ops->ledger->seen(enrol->ops->baton,
-                                    enrol->transaction.signer,
-                                    enrol->message->transaction_id, records,
-                                    enrol->p) == APR_SUCCESS
-               ? APR_SUCCESS
-               : ledger_down(enrol);
-}
-
-static apr_status_t poll(enrol_t *enrol)
-{
-    const scep_record_t *record;
-    apr_array_header_t *records;
-    apr_status_t rv = name_transaction(enrol, NULL);
-
-    if (rv == APR_SUCCESS)
-        rv = seen(enrol, &records);
-    if (rv != APR_SUCCESS)
-        return rv;
-    record = scep_transaction_polled(records, enrol->message->transaction_id);
-    rv = record ? tell(enrol, record) : APR_NOTFOUND;
-    if (APR_STATUS_IS_NOTFOUND(rv)) {
-        return scep_result_fail(enrol->res, enrol->p,
-                                SCEP_REASON_NO_TRANSACTION,
-                                "CertPoll for a transaction that this signer "
-                                "does not have");
-    }
-    return rv == APR_SUCCESS ? rv : ledger_down(enrol);
-}
-
 /* What never changes of a record. */
-static apr_status_t describe(enrol_t *enrol)
+static apr_status_t describe(scep_enrol_t *enrol)
 {
     const scep_enrol_profile_t *profile = enrol->profile;
     const scep_csr_t *csr = enrol->csr;
@@ -321,69 +227,11 @@ static apr_status_t describe(enrol_t *enrol)
                                   "digests of the record");
 }
 
-/* Nothing is asked for twice: what is under way under another transactionID
- * answers for this one too (C-67). */
-static apr_status_t join(enrol_t *enrol, const scep_record_t *other)
-{
-    apr_status_t rv;
-
-    enrol->record.state = SCEP_STATE_SAME;
-    enrol->record.handle = other->key;
-    enrol->record.verified_by = other->verified_by;
-    enrol->record.settled = 1;
-    rv = enrol->ops->work->receive(enrol->ops->work_baton, &enrol->record, 0,
-                                   NULL, scep_work_no_events(enrol->p),
-                                   enrol->p);
-    if (rv == APR_SUCCESS || APR_STATUS_IS_EEXIST(rv))
-        rv = tell(enrol, &enrol->record);
-    return rv == APR_SUCCESS ? rv : ledger_down(enrol);
-}
-
-/* @return whether the request is one that has been here before, and the
- *         answer is made; or that it failed */
-static int look(enrol_t *enrol)
-{
-    apr_array_header_t *records;
-    const scep_record_t *found;
-    apr_status_t rv;
-
-    if (seen(enrol, &records) != APR_SUCCESS)
-        return 1;
-    switch (scep_transaction_judge(records, &enrol->transaction,
-                                   enrol->message->transaction_id,
-                                   enrol->record.names, enrol->record.spki,
-                                   &found)) {
-    case SCEP_SEEN_SAME:
-        rv = tell(enrol, found);
-        if (APR_STATUS_IS_NOTFOUND(rv))
-            break;
-        if (rv != APR_SUCCESS)
-            ledger_down(enrol);
-        return 1;
-    case SCEP_SEEN_AGAIN:
-        join(enrol, found);
-        return 1;
-    case SCEP_SEEN_CONFLICT:
-        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_TRANSACTION,
-                         "the transactionID belongs to another request that "
-                         "is under way (%s)",
-                         found->key);
-        return 1;
-    case SCEP_SEEN_ENDED:
-        break;
-    default:
-        return 0;
-    }
-    /* It ended, or what it bought is no more: it may be asked anew. */
-    enrol->revive = 1;
-    return 0;
-}
-
 /* ------------------------------------------------------------------ */
 /* From the grant on                                                    */
 
 /* It is not to be: as if the challenge had never been shown. */
-static void give_back(enrol_t *enrol)
+static void give_back(scep_enrol_t *enrol)
 {
     const scep_verify_end_t end = {
         .ca = enrol->profile->ca,
@@ -398,34 +246,28 @@ static void give_back(enrol_t *enrol)
                              &enrol->record, &end, enrol->p);
 }
 
-/* The same request at the same time has been faster, or there is no ledger
- * now. */
-static void yield(enrol_t *enrol, int taken)
-{
-    scep_result_t before = *enrol->res;
-
-    if (taken && look(enrol))
-        return;
-    *enrol->res = before;
-    ledger_down(enrol);
-}
-
 /* Who granted it, and whether people must say yes, too. */
-static void prepare_record(enrol_t *enrol)
+static apr_status_t prepare_record(scep_enrol_t *enrol)
 {
     const scep_ledger_ops_t *ledger = enrol->ops->ledger;
     scep_record_t *record = &enrol->record;
 
     record->verified_by = enrol->verdict.id ? enrol->verdict.id : "";
-    enrol->must_settle = ledger->grant(enrol->ops->baton, enrol->verdict.token,
-                                       record, enrol->p);
+    if (ledger->grant(enrol->ops->baton, enrol->verdict.token, record,
+                      &enrol->must_settle, enrol->p) != APR_SUCCESS) {
+        return scep_result_fail(enrol->res, enrol->p,
+                                SCEP_REASON_VERIFIER_DOWN,
+                                "who asked for the challenge cannot be told "
+                                "now, and they must not approve it");
+    }
     enrol->answer->renewal = *record->renews != '\0';
     if (ledger->approval(enrol->ops->baton, enrol->csr, enrol->p))
         record->state = SCEP_STATE_APPROVAL;
+    return APR_SUCCESS;
 }
 
 /* From here on nothing of it is lost.  Zero: the answer is made already. */
-static int receive(enrol_t *enrol)
+static int receive(scep_enrol_t *enrol)
 {
     scep_record_t *record = &enrol->record;
     apr_status_t rv =
@@ -436,14 +278,14 @@ static int receive(enrol_t *enrol)
 
     if (rv == APR_SUCCESS)
         return 1;
-    yield(enrol, APR_STATUS_IS_EEXIST(rv));
+    scep_enrol_yield(enrol, APR_STATUS_IS_EEXIST(rv));
     give_back(enrol);
     return 0;
 }
 
 /* A store may forget: its last second when the power fails, a claim when its
  * lease is over.  The ledger does not. */
-static apr_status_t check_unused(enrol_t *enrol)
+static apr_status_t check_unused(scep_enrol_t *enrol)
 {
     const scep_verify_end_t spent = { .spend = 1,
                                       .ca = enrol->profile->ca,
@@ -458,7 +300,7 @@ static apr_status_t check_unused(enrol_t *enrol)
     if (APR_STATUS_IS_NOTFOUND(rv))
         return APR_SUCCESS;
     if (rv != APR_SUCCESS) {
-        ledger_down(enrol);
+        scep_enrol_ledger_down(enrol);
         give_back(enrol);
         return rv;
     }
@@ -470,7 +312,7 @@ static apr_status_t check_unused(enrol_t *enrol)
                             enrol->verdict.id);
 }
 
-static apr_status_t allow(enrol_t *enrol)
+static apr_status_t allow(scep_enrol_t *enrol)
 {
     const scep_policy_t *policy = &enrol->profile->policy;
     scep_policy_request_t request = { .csr = enrol->csr,
@@ -491,7 +333,7 @@ static apr_status_t allow(enrol_t *enrol)
 }
 
 /* From here on the grant is held and must be settled. */
-static void decide(enrol_t *enrol)
+static void decide(scep_enrol_t *enrol)
 {
     scep_work_t work = { .profile = enrol->profile,
                          .ops = enrol->ops->work,
@@ -504,13 +346,13 @@ static void decide(enrol_t *enrol)
 
     if (check_unused(enrol) != APR_SUCCESS)
         return;
-    if (allow(enrol) != APR_SUCCESS) {
+    if (allow(enrol) != APR_SUCCESS ||
+        (enrol->ops->ledger && prepare_record(enrol) != APR_SUCCESS)) {
         give_back(enrol);
         return;
     }
     enrol->answer->dropped = enrol->allowed.dropped;
     if (enrol->ops->ledger) {
-        prepare_record(enrol);
         work.must_settle = enrol->must_settle;
         work.revive = enrol->revive;
         work.fresh = enrol->profile->ca_signs_here &&
@@ -520,7 +362,7 @@ static void decide(enrol_t *enrol)
     }
     enrol->ops->run(enrol->ops->baton, &work, enrol->p);
     if (work.taken) {
-        yield(enrol, 1);
+        scep_enrol_yield(enrol, 1);
         return;
     }
     *enrol->res = work.res;
@@ -529,48 +371,17 @@ static void decide(enrol_t *enrol)
     enrol->answer->remark = work.remark;
 }
 
-/* The same request at the same time may have the challenge.  And who has
- * claimed it may have died before its enrolment was recorded: then it is
- * free again when the lease is over, and no reason for a device to give up. */
-static void refused(enrol_t *enrol)
-{
-    const scep_ledger_ops_t *ledger = enrol->ops->ledger;
-    const scep_result_t refused = *enrol->res;
-    scep_record_t same;
-    apr_status_t rv;
-
-    if (look(enrol))
-        return;
-    *enrol->res = refused;
-    if (!enrol->verdict.busy || !enrol->verdict.id)
-        return;
-    rv = ledger->holder(enrol->ops->baton, enrol->verdict.id, 1, enrol->p);
-    if (APR_STATUS_IS_NOTFOUND(rv)) {
-        scep_result_fail(enrol->res, enrol->p, SCEP_REASON_VERIFIER_DOWN,
-                         "%s, and no enrolment is known that does",
-                         refused.detail);
-        return;
-    }
-    if (rv == APR_SUCCESS)
-        rv = ledger->get(enrol->ops->baton, enrol->transaction.key, &same,
-                         enrol->p);
-    if (rv == APR_SUCCESS)
-        rv = tell(enrol, &same);
-    if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv))
-        ledger_down(enrol);
-}
-
-static void request(enrol_t *enrol)
+static void request(scep_enrol_t *enrol)
 {
     if (read_csr(enrol) != APR_SUCCESS || gather_facts(enrol) != APR_SUCCESS ||
         describe(enrol) != APR_SUCCESS)
         return;
-    if (enrol->ops->ledger && look(enrol))
+    if (enrol->ops->ledger && scep_enrol_look(enrol))
         return;
     if (verify(enrol) == APR_SUCCESS)
         decide(enrol);
     else if (enrol->ops->ledger)
-        refused(enrol);
+        scep_enrol_refused(enrol);
 }
 
 void scep_enrol_run(const scep_message_t *message,
@@ -580,21 +391,21 @@ void scep_enrol_run(const scep_message_t *message,
                     scep_enrol_answer_t *answer, scep_result_t *res,
                     apr_pool_t *p)
 {
-    enrol_t enrol = { .message = message,
-                      .profile = profile,
-                      .ops = ops,
-                      .alg = alg,
-                      .address = address,
-                      .now = now,
-                      .answer = answer,
-                      .res = res,
-                      .p = p };
+    scep_enrol_t enrol = { .message = message,
+                           .profile = profile,
+                           .ops = ops,
+                           .alg = alg,
+                           .address = address,
+                           .now = now,
+                           .answer = answer,
+                           .res = res,
+                           .p = p };
 
     memset(answer, 0, sizeof(*answer));
     if (check_type(&enrol) != APR_SUCCESS)
         return;
     if (message->type == SCEP_TYPE_CERT_POLL)
-        poll(&enrol);
+        scep_enrol_poll(&enrol);
     else
         request(&enrol);
 }

@@ -30,10 +30,13 @@ typedef struct scep_ledger_ops_t {
      * is not there any more */
     apr_status_t (*certificate)(void *baton, const scep_record_t *record,
                                 X509 **certificate, apr_pool_t *p);
-    /** says in the record who granted it, and what that one needs to settle
-     * @return scep_work_t.must_settle */
-    int (*grant)(void *baton, void *token, scep_record_t *record,
-                 apr_pool_t *p);
+    /** says in the record who granted it, for whom, and what that one needs
+     * to settle
+     * @param must_settle  set as in scep_work_t
+     * @return APR_SUCCESS; APR_EGENERAL: not known now for whom, and somebody
+     *         wants to know */
+    apr_status_t (*grant)(void *baton, void *token, scep_record_t *record,
+                          int *must_settle, apr_pool_t *p);
     /** looks for an enrolment that keeps what granted it
      * @param wait  for a moment: it may just be recorded
      * @return APR_SUCCESS: there is one; APR_NOTFOUND */

@@ -132,17 +132,18 @@ int mod_scep_approval_wanted(request_rec *r, const scep_profile_t *profile)
     return yes != 0 || err;
 }
 
-const char *mod_scep_approval_requester(request_rec *r, const char *challenge)
+apr_status_t mod_scep_approval_requester(request_rec *r, const char *challenge,
+                                         const char **requester)
 {
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
     apr_array_header_t *none = apr_array_make(r->pool, 1, sizeof(char *));
     scep_challenge_info_t info;
 
-    if (strlen(challenge) != SCEP_CHALLENGE_ID_SIZE - 1 ||
-        conf->store_provider->get(conf->store, challenge, r->request_time,
+    if (conf->store_provider->get(conf->store, challenge, r->request_time,
                                   none, &info, r->pool) != APR_SUCCESS)
-        return "";
-    return apr_pstrdup(r->pool, info.requester);
+        return APR_EGENERAL;
+    *requester = apr_pstrdup(r->pool, info.requester);
+    return APR_SUCCESS;
 }
 
 /* Whether a line of text is this one. */

@@ -22,8 +22,12 @@ typedef struct scep_approval_conf_t {
  * that fails says yes. */
 int mod_scep_approval_wanted(request_rec *r, const scep_profile_t *profile);
 
-/** Who had the challenge made that granted a request, "" where unknown. */
-const char *mod_scep_approval_requester(request_rec *r, const char *challenge);
+/**
+ * Who had a challenge of the store made, which has granted a request.
+ * @return APR_SUCCESS; APR_EGENERAL: the store does not tell
+ */
+apr_status_t mod_scep_approval_requester(request_rec *r, const char *challenge,
+                                         const char **requester);
 
 /**
  * Adds the yes of one more.

@@ -5,6 +5,7 @@
 
 #include "approval.h"
 #include "ledger.h"
+#include "providers.h"
 #include "work.h"
 
 /* How long a claim may be without an enrolment before it is looked at as left
@@ -63,8 +64,8 @@ static apr_status_t certificate(void *batonv, const scep_record_t *record,
     return APR_SUCCESS;
 }
 
-static int grant(void *batonv, void *token, scep_record_t *record,
-                 apr_pool_t *p)
+static apr_status_t grant(void *batonv, void *token, scep_record_t *record,
+                          int *must_settle, apr_pool_t *p)
 {
     const scep_enrolment_baton_t *baton = batonv;
     const scep_grant_t *granted = token;
@@ -73,13 +74,17 @@ static int grant(void *batonv, void *token, scep_record_t *record,
         provider->freeze
             ? provider->freeze(granted->verifier->data, granted->token, p)
             : NULL;
+    const scep_approval_conf_t *approval = baton->profile->approval;
+    apr_status_t rv;
 
     record->verifier = granted->verifier->name;
     record->grant = text ? text : "";
-    if (baton->profile->approval)
-        record->requester =
-            mod_scep_approval_requester(baton->r, record->verified_by);
-    return provider->must_settle || *record->renews;
+    *must_settle = provider->must_settle || *record->renews;
+    if (!approval || provider != &mod_scep_verifier_otp)
+        return APR_SUCCESS;
+    rv = mod_scep_approval_requester(baton->r, record->verified_by,
+                                     &record->requester);
+    return approval->four_eyes ? rv : APR_SUCCESS;
 }
 
 static apr_status_t holder(void *batonv, const char *verified_by, int wait,

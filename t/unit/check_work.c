@@ -39,7 +39,7 @@ typedef struct world_t {
     int can_look_up;
     /* the verifier */
     int must_settle, told, settle_fails, hold_lost;
-    int approval;
+    int approval, nameless;
     /* death */
     int step, die_at;
     jmp_buf dead;
@@ -294,15 +294,16 @@ static apr_status_t certificate(void *baton, const scep_record_t *record,
     return APR_SUCCESS;
 }
 
-static int grant(void *baton, void *token, scep_record_t *record,
-                 apr_pool_t *p)
+static apr_status_t grant(void *baton, void *token, scep_record_t *record,
+                          int *must_settle, apr_pool_t *p)
 {
     (void)baton;
     (void)p;
     ck_assert_ptr_eq(token, &world);
     record->verifier = "otp";
     record->grant = "the world";
-    return world.must_settle;
+    *must_settle = world.must_settle;
+    return world.nameless ? APR_EGENERAL : APR_SUCCESS;
 }
 
 static int approval(void *baton, const scep_csr_t *csr, apr_pool_t *p)
@@ -938,6 +939,25 @@ START_TEST(approval_waits_and_holds)
 }
 END_TEST
 
+/* Four eyes: who asked for the challenge must not approve it. */
+START_TEST(who_asked_is_known_or_nobody_is_let_in)
+{
+    scep_enrol_answer_t answer;
+    scep_result_t res;
+
+    world.approval = 1;
+    world.nameless = 1;
+    res = ask(&answer);
+    ck_assert_int_eq(res.http_status, 503);
+    ck_assert_int_eq(res.reason, SCEP_REASON_VERIFIER_DOWN);
+    ck_assert_int_eq(world.count, 0);
+    ck_assert_int_eq(world.challenge, FREE);
+    world.nameless = 0;
+    ck_assert_int_eq(ask(&answer).status, SCEP_STATUS_PENDING);
+    ck_assert_int_eq(world.rows[0].state, SCEP_STATE_APPROVAL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("work");
@@ -974,6 +994,7 @@ int main(void)
     tcase_add_test(table, another_signer_neither_sees_nor_disturbs);
     tcase_add_test(table, q12_the_same_csr_by_its_certificate_is_a_renewal);
     tcase_add_test(table, approval_waits_and_holds);
+    tcase_add_test(table, who_asked_is_known_or_nobody_is_let_in);
     suite_add_tcase(suite, table);
     return run_suite(suite);
 }
