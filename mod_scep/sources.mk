@@ -39,6 +39,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/policy.c %D%/core/policy.h %D%/core/policy_private.h \
 	%D%/core/policy_admit.c %D%/core/policy_extension.c \
 	%D%/core/policy_force.c %D%/core/policy_force.h \
+	%D%/core/policy_issued.c \
 	%D%/core/policy_san.c %D%/core/policy_subject.c \
 	%D%/core/query.c %D%/core/query.h \
 	%D%/core/record.c %D%/core/record.h \

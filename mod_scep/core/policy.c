@@ -103,27 +103,27 @@ static apr_status_t check_weak(const scep_policy_case_t *one)
 /* ------------------------------------------------------------------ */
 
 const scep_policy_rule_t scep_policy_rules[] = {
-    { "ScepKeyTypes", NULL, check_type, describe_type },
-    { "ScepRSAExponent", is_rsa, check_exponent, describe_exponent },
-    { "ScepWeakKeys", is_tested, check_weak, NULL },
+    { "ScepKeyTypes", NULL, check_type, describe_type, 0 },
+    { "ScepRSAExponent", is_rsa, check_exponent, describe_exponent, 0 },
+    { "ScepWeakKeys", is_tested, check_weak, NULL, 0 },
     { "ScepSubjectForce", scep_policy_force_applies, scep_policy_force,
-      scep_policy_subject_text },
-    { "ScepEmptySubject", NULL, scep_policy_empty, NULL },
+      scep_policy_subject_text, 0 },
+    { "ScepEmptySubject", NULL, scep_policy_empty, NULL, 1 },
     { "ScepSubjectRequire", scep_policy_wanted_applies, scep_policy_wanted,
-      NULL },
+      NULL, 1 },
     { "ScepSubjectAllow", scep_policy_allowed_applies, scep_policy_allowed,
-      scep_policy_subject_text },
+      scep_policy_subject_text, 1 },
     { "ScepSubjectAltNames", scep_policy_sans_applies, scep_policy_sans,
-      scep_policy_sans_text },
+      scep_policy_sans_text, 1 },
     { "ScepSubjectAltNameRequire", scep_policy_sans_wanted_applies,
-      scep_policy_sans_wanted, NULL },
+      scep_policy_sans_wanted, NULL, 1 },
     { "ScepSubjectAltNameAllow", scep_policy_sans_allowed_applies,
-      scep_policy_sans_allowed, scep_policy_sans_text },
+      scep_policy_sans_allowed, scep_policy_sans_text, 1 },
     { "ScepExtendedKeyUsageAllow", scep_policy_usages_applies,
-      scep_policy_usages, NULL },
+      scep_policy_usages, NULL, 0 },
     { "ScepExtensions", scep_policy_extensions_applies, scep_policy_extensions,
-      scep_policy_extensions_text },
-    { NULL, NULL, NULL, NULL }
+      scep_policy_extensions_text, 0 },
+    { NULL, NULL, NULL, NULL, 0 }
 };
 
 static apr_status_t free_extensions(void *extensions)

@@ -28,6 +28,13 @@ typedef struct scep_policy_condition_t {
     void *expression; /**< for scep_policy_ops_t.holds */
 } scep_policy_condition_t;
 
+/** What a CA elsewhere may put into certificates, ScepIssuedNames. */
+typedef enum {
+    SCEP_ISSUED_POLICY = 0, /**< names that a request might have, too */
+    SCEP_ISSUED_REQUEST,    /**< the names of the request */
+    SCEP_ISSUED_ANY
+} scep_issued_names_t;
+
 typedef struct scep_policy_t {
     scep_key_rule_t keys;
     unsigned int sans; /**< SCEP_SAN_* that a CSR may ask for */
@@ -46,6 +53,7 @@ typedef struct scep_policy_t {
     const apr_array_header_t *conditions;   /**< scep_policy_condition_t */
     int key_once;          /**< a key is for one subject alone */
     int most_certificates; /**< live ones of one subject; 0: any number */
+    scep_issued_names_t issued_names;
 } scep_policy_t;
 
 /** What was decided about a CSR. */
@@ -78,6 +86,7 @@ typedef struct scep_policy_rule_t {
     apr_status_t (*check)(const scep_policy_case_t *one);
     /** what was looked at, for people; optional */
     const char *(*describe)(const scep_policy_case_t *one);
+    int names; /**< it looks at names: those in a certificate must keep it */
 } scep_policy_rule_t;
 
 /** The rules in their order, to one without a name. */
@@ -96,6 +105,21 @@ apr_status_t scep_policy_apply(const scep_policy_t *policy,
                                const scep_csr_t *csr, const char *device,
                                scep_policy_answer_t *answer,
                                scep_result_t *res, apr_pool_t *p);
+
+/**
+ * Looks at the names that a CA elsewhere has put into a certificate: where
+ * they are not those of the request, they must keep the rules for names.
+ * @param request  what was asked for
+ * @param subject  what was allowed, of scep_policy_answer_t
+ * @param other  set to the names, for people, where they are not those of the
+ *               request; else to NULL
+ * @return NULL, or what is wrong
+ */
+const char *scep_policy_check_issued(const scep_policy_t *policy,
+                                     X509 *certificate,
+                                     const scep_csr_t *request,
+                                     const X509_NAME *subject,
+                                     const char **other, apr_pool_t *p);
 
 /** Whether ScepSubjectForce puts the device into subjects. */
 int scep_policy_wants_device(const scep_policy_t *policy);

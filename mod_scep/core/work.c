@@ -189,17 +189,36 @@ static int past(const step_t *step)
 /* ------------------------------------------------------------------ */
 /* What the CA said                                                     */
 
-static void judge_issued(step_t *step)
+/* @return what is wrong with the certificate, or NULL */
+static const char *check_certificate(step_t *step)
 {
     const scep_enrol_profile_t *profile = step->work->profile;
     X509 *certificate = step->result.certificate;
-    const char *fault =
-        certificate
-            ? scep_cert_check_issued(certificate, step->csr->spki,
-                                     step->csr->spki_len, profile->chain,
-                                     profile->ca_signs_here, now_of(step),
-                                     step->p)
-            : "there is none";
+    const char *fault, *other = NULL;
+
+    if (!certificate)
+        return "there is none";
+    fault =
+        scep_cert_check_issued(certificate, step->csr->spki,
+                               step->csr->spki_len, profile->chain,
+                               profile->ca_signs_here, now_of(step), step->p);
+    /* what is signed here has the names that it is told */
+    if (!fault && !profile->ca_signs_here)
+        fault =
+            scep_policy_check_issued(&profile->policy, certificate, step->csr,
+                                     step->allowed->subject, &other, step->p);
+    if (other)
+        step->result.reason =
+            step->result.reason
+                ? apr_pstrcat(step->p, step->result.reason, "; ", other, NULL)
+                : other;
+    return fault;
+}
+
+static void judge_issued(step_t *step)
+{
+    X509 *certificate = step->result.certificate;
+    const char *fault = check_certificate(step);
 
     step->spend = 1;
     if (!fault) {

@@ -296,6 +296,8 @@ const command_rec mod_scep_commands[] = {
                   "types of subjectAltName that a request must have"),
     PROFILE_WORDS("ScepSubjectAltNameAllow", mod_scep_set_san_allow,
                   "subjectAltNames that a request may have: TYPE:PATTERN"),
+    PROFILE_TAKE1("ScepIssuedNames", mod_scep_set_issued_names,
+                  "which names the CA may put in: policy, request or any"),
     PROFILE_FLAG("ScepEmptySubject", mod_scep_set_empty_subject,
                  "accept an empty subject beside a subjectAltName"),
     PROFILE_WORDS("ScepExtensions", mod_scep_set_extensions,

@@ -286,6 +286,25 @@ const char *mod_scep_set_condition(cmd_parms *cmd, void *dirv,
     return NULL;
 }
 
+const char *mod_scep_set_issued_names(cmd_parms *cmd, void *dirv,
+                                      const char *word)
+{
+    const char *err;
+    scep_policy_t *policy = policy_of(cmd, dirv, &err);
+
+    if (err)
+        return err;
+    if (!strcasecmp(word, "policy"))
+        policy->issued_names = SCEP_ISSUED_POLICY;
+    else if (!strcasecmp(word, "request"))
+        policy->issued_names = SCEP_ISSUED_REQUEST;
+    else if (!strcasecmp(word, "any"))
+        policy->issued_names = SCEP_ISSUED_ANY;
+    else
+        return mod_scep_conf_error(cmd, "give policy, request or any");
+    return NULL;
+}
+
 const char *mod_scep_set_max_certificates(cmd_parms *cmd, void *dirv,
                                           const char *number)
 {

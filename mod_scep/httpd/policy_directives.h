@@ -24,6 +24,8 @@ const char *mod_scep_set_usage_allow(cmd_parms *cmd, void *dirv,
                                      const char *words);
 const char *mod_scep_set_condition(cmd_parms *cmd, void *dirv,
                                    const char *name, const char *expression);
+const char *mod_scep_set_issued_names(cmd_parms *cmd, void *dirv,
+                                      const char *word);
 const char *mod_scep_set_key_reuse(cmd_parms *cmd, void *dirv, int on);
 const char *mod_scep_set_max_certificates(cmd_parms *cmd, void *dirv,
                                           const char *number);

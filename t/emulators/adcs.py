@@ -60,6 +60,9 @@ FAULTS = {
     "hold": {"hold": True},
     "other-key": {"stray": "other-key"},
     "other-issuer": {"stray": "other-issuer"},
+    "upn": {"stray": "upn"},
+    "sid": {"stray": "sid"},
+    "organization": {"stray": "organization"},
 }
 
 

@@ -24,6 +24,16 @@ ISSUED, PENDING, DENIED, FAILED = "issued", "pending", "denied", "failed"
 
 AGENT = "1.3.6.1.4.1.311.20.2.1"
 
+# what a template may add: names of the account that asks, or fixed ones
+SID = x509.ObjectIdentifier("1.3.6.1.4.1.311.25.2")
+# OtherName { 1.3.6.1.4.1.311.25.2.1, S-1-5-21-1-2-500 }
+ACCOUNT_SID = bytes.fromhex(
+    "3022a020060a2b060104018237190201a0120410") + b"S-1-5-21-1-2-500"
+ACCOUNT_UPN = x509.OtherName(
+    x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"),
+    b"\x0c\x14administrator@lab.ad")
+ADDED = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Sandbox AG")]
+
 # as an administrator sets them, and a test by PUT settings
 SETTINGS = {
     "language": "en",
@@ -227,11 +237,15 @@ class Authority:
     # --------------------------------------------------------- certificates
 
     def sign(self, csr, how=None):
-        """how: other-key, other-issuer, for one that nobody asked for."""
+        """how: other-key, other-issuer, for one that nobody asked for; upn,
+        sid, organization: what a template adds that builds the subject from
+        the account, or has it fixed."""
         now = datetime.datetime.utcnow()
         key = self.stray_key if how == "other-issuer" else self.key
         builder = x509.CertificateBuilder(
-            issuer_name=self.chain[0].subject, subject_name=csr.subject,
+            issuer_name=self.chain[0].subject,
+            subject_name=x509.Name([*csr.subject, *ADDED]
+                                   if how == "organization" else csr.subject),
             public_key=(self.stray_key if how == "other-key"
                         else csr).public_key(),
             serial_number=int.from_bytes(b"\x61" + os.urandom(18), "big"),
@@ -241,12 +255,20 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
                 self.chain[0].extensions.get_extension_for_class(
                     x509.SubjectKeyIdentifier).value), critical=False)
+        if how == "sid":
+            builder = builder.add_extension(
+                x509.UnrecognizedExtension(SID, ACCOUNT_SID), critical=False)
         try:
-            sans = csr.extensions.get_extension_for_class(
+            asked = csr.extensions.get_extension_for_class(
                 x509.SubjectAlternativeName)
-            builder = builder.add_extension(sans.value, sans.critical)
+            sans, critical = list(asked.value), asked.critical
         except x509.ExtensionNotFound:
-            pass
+            sans, critical = [], False
+        if how == "upn":
+            sans.append(ACCOUNT_UPN)
+        if sans:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(sans), critical=critical)
         return builder.sign(key, hashes.SHA256())
 
     def pkcs7(self, *certs):

@@ -39,10 +39,7 @@ CA = """\
     ScepCA {name}
     ScepRACertificate pki/ra.pem
     ScepRAKey pki/ra.key
-    ScepSubjectAltNames dns ip email uri upn sid rid dirname other
-    ScepEmptySubject on
-    ScepExtensions 1.3.6.1.4.1.311.25.2 1.3.6.1.4.1.311.20.2 \\
-        1.3.6.1.4.1.311.21.7 1.3.6.1.4.1.311.21.10
+{rules}
 </ScepProfile>
 <Location "/p/{name}">
     SetHandler scep
@@ -50,6 +47,14 @@ CA = """\
     Require all granted
 </Location>
 """
+
+
+# whatever a request may ask for
+ALL = """\
+    ScepSubjectAltNames dns ip email uri upn sid rid dirname other
+    ScepEmptySubject on
+    ScepExtensions 1.3.6.1.4.1.311.25.2 1.3.6.1.4.1.311.20.2 \\
+        1.3.6.1.4.1.311.21.7 1.3.6.1.4.1.311.21.10"""
 
 
 def path_of(interface, way):
@@ -61,12 +66,12 @@ def path_of(interface, way):
 
 def profile(profile_name, interface, way="basic", words=PASSWORD, lines="",
             template="ScepDevice", trusted="ca/tls/management.pem",
-            path=None, server="BASE"):
+            path=None, server="BASE", rules=ALL):
     return CA.format(
         name=profile_name, server=server, interface=interface,
         auth="%s %s" % (way, words),
         path=path or path_of(interface, way), lines=lines, template=template,
-        trusted=trusted)
+        trusted=trusted, rules=rules)
 
 
 def both(profile_name, *words, **members):
@@ -103,7 +108,11 @@ PROFILES = (
     + both("not-trusted", trusted="pki/ca.pem")
     + both("no-path", path="/nowhere")
     + both("hasty", lines="    ScepAdcsTimeout 2s\n")
-    + both("allow", lines="    ScepAdcsMicrosoftNames allow\n"))
+    + both("allow", lines="    ScepAdcsMicrosoftNames allow\n")
+    + both("plain", rules="")
+    + both("example", rules="    ScepSubjectAllow CN=* \"O=Example AG\"")
+    + both("exact", rules="    ScepIssuedNames request")
+    + both("any", rules="    ScepIssuedNames any"))
 
 
 class Adcs(World):
@@ -433,6 +442,36 @@ def test_a_wrong_certificate_is_not_delivered(world, interface, what):
     world.fails(BAD_REQUEST, "basic-" + interface)
     world.challenge_is("spent")
     world.says(ALARM, "ca-bad-certificate")
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("profile_name, what, parts", [
+    ("plain", "upn", ["administrator@lab.ad", "ScepSubjectAltNames"]),
+    ("plain", "sid", ["SID of a Windows account"]),
+    ("exact", "sid", ["SID of a Windows account"]),
+    ("example", "organization", ["Sandbox AG", "ScepSubjectAllow"]),
+    ("exact", "organization", ["Sandbox AG", "ScepIssuedNames request"])])
+def test_names_that_the_ca_adds_keep_the_rules(world, interface, profile_name,
+                                               what, parts):
+    """Nobody gets a name that they could not have asked for."""
+    world.ca.fault(what)
+    world.log.expect(ALARM)
+    world.log.expect("SCEP0642: certificate")
+    world.fails(BAD_REQUEST, "%s-%s" % (profile_name, interface))
+    world.challenge_is("spent")
+    world.says(ALARM, "ca-bad-certificate", *parts)
+
+
+@pytest.mark.parametrize("interface", BOTH)
+@pytest.mark.parametrize("profile_name, what, part", [
+    ("plain", "organization", "Sandbox AG"), ("any", "upn", "administrator"),
+    ("any", "sid", ""), ("any", "organization", "Sandbox AG"),
+    ("basic", "upn", "administrator"), ("basic", "sid", "")])
+def test_names_that_the_rules_allow_are_told(world, interface, profile_name,
+                                             what, part):
+    world.ca.fault(what)
+    world.issued("%s-%s" % (profile_name, interface))
+    world.says(ISSUED, part)
 
 
 def test_a_certificate_of_another_key_is_another_request_of_certsrv(world):

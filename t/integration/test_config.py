@@ -144,6 +144,7 @@ WORDS = [
     "ScepKeyTypes ec:P-1", "ScepKeyTypes rsa:100-99999",
     "ScepSubjectAltNames", "ScepSubjectAltNames dns name",
     "ScepSubjectAltNames none dns", "ScepEmptySubject 1",
+    "ScepIssuedNames", "ScepIssuedNames all", "ScepIssuedNames any policy",
     "ScepRSAExponent", "ScepRSAExponent 2", "ScepRSAExponent x",
     "ScepRSAExponent 99999999999", "ScepKeyReuse", "ScepKeyReuse never",
     "ScepKeyReuse off", "ScepMaxCertificates", "ScepMaxCertificates 0",

@@ -628,6 +628,105 @@ START_TEST(issue4_conditions)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ */
+/* What a CA makes of it                                                */
+
+static const char *other;
+
+/* A certificate with these names for a request of CN=a and dns:a. */
+static const char *issued(const char *dn, const char *sans, const char *sid)
+{
+    const scep_csr_t *csr =
+        csr_of(rsa, "CN=a", "subjectAltName", "DNS:a,DNS:b");
+    X509 *certificate = X509_new();
+    X509_EXTENSION *extension;
+    const char *fault;
+
+    ck_assert_int_eq(X509_set_subject_name(certificate, name_of(dn)), 1);
+    if (sans) {
+        extension = X509V3_EXT_conf(NULL, NULL, "subjectAltName", sans);
+        ck_assert_ptr_nonnull(extension);
+        X509_add_ext(certificate, extension, -1);
+        X509_EXTENSION_free(extension);
+    }
+    if (sid) {
+        extension = X509V3_EXT_conf(NULL, NULL, sid, "DER:0500");
+        ck_assert_ptr_nonnull(extension);
+        X509_add_ext(certificate, extension, -1);
+        X509_EXTENSION_free(extension);
+    }
+    fault = scep_policy_check_issued(&policy, certificate, csr, csr->subject,
+                                     &other, pool);
+    X509_free(certificate);
+    return fault;
+}
+
+#define SID "1.3.6.1.4.1.311.25.2"
+#define UPN "DNS:a,otherName:1.3.6.1.4.1.311.20.2.3;UTF8:admin@b"
+
+START_TEST(issue4_what_was_asked_for_is_in_order)
+{
+    static const scep_issued_names_t all[] = { SCEP_ISSUED_POLICY,
+                                               SCEP_ISSUED_REQUEST,
+                                               SCEP_ISSUED_ANY };
+
+    policy.issued_names = all[_i];
+    allow("CN=b"); /* of what was allowed before nothing is asked again */
+    ck_assert_ptr_null(issued("CN=a", "DNS:a,DNS:b", NULL));
+    ck_assert_ptr_null(other);
+    ck_assert_ptr_null(issued("CN=a", "DNS:b,DNS:A", NULL));
+    ck_assert_ptr_null(other);
+}
+END_TEST
+
+START_TEST(issue4_other_names_keep_the_rules)
+{
+    const char *fault;
+
+    ck_assert_ptr_null(issued("CN=a,O=b", "DNS:c", NULL));
+    ck_assert_ptr_nonnull(strstr(other, "O=b"));
+    ck_assert_ptr_nonnull(strstr(other, "c"));
+    ck_assert_ptr_null(issued("CN=b", NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(other, "SAN none"));
+    fault = issued("CN=a", UPN, NULL);
+    ck_assert_ptr_nonnull(fault);
+    ck_assert_ptr_nonnull(strstr(fault, "(ScepSubjectAltNames)"));
+    fault = issued("", "DNS:a", NULL);
+    ck_assert_ptr_nonnull(fault);
+    ck_assert_ptr_nonnull(strstr(fault, "(ScepEmptySubject)"));
+    fault = issued("CN=a", "DNS:a,DNS:b", SID);
+    ck_assert_ptr_nonnull(fault);
+    ck_assert_ptr_nonnull(strstr(fault, "SID"));
+    ck_assert_ptr_nonnull(issued("CN=a", NULL, "2.5.29.17")); /* no SAN */
+    allow("CN=a");
+    fault = issued("CN=a,O=b", NULL, NULL);
+    ck_assert_ptr_nonnull(fault);
+    ck_assert_ptr_nonnull(strstr(fault, "(ScepSubjectAllow)"));
+    policy.sans |= SCEP_SAN_UPN | SCEP_SAN_SID;
+    ck_assert_ptr_null(issued("CN=a", UPN, SID));
+}
+END_TEST
+
+START_TEST(issue4_other_names_may_be_the_requests_alone)
+{
+    policy.issued_names = SCEP_ISSUED_REQUEST;
+    ck_assert_ptr_nonnull(issued("CN=a", "DNS:a", NULL));
+    ck_assert_ptr_nonnull(issued("CN=a", "DNS:a,DNS:b,DNS:c", NULL));
+    ck_assert_ptr_nonnull(issued("CN=b", "DNS:a,DNS:b", NULL));
+    ck_assert_ptr_nonnull(issued("CN=a", "DNS:a,DNS:b", SID));
+}
+END_TEST
+
+START_TEST(issue4_the_ca_may_decide_alone)
+{
+    allow("CN=a");
+    policy.issued_names = SCEP_ISSUED_ANY;
+    ck_assert_ptr_null(issued("CN=b,O=c", UPN, SID));
+    ck_assert_ptr_nonnull(strstr(other, "O=c"));
+    ck_assert_ptr_null(issued("", NULL, "2.5.29.17"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy_rules");
@@ -658,6 +757,10 @@ int main(void)
     tcase_add_test(tcase, issue4_a_key_of_another_subject);
     tcase_add_test(tcase, issue4_holders_are_told_apart_by_subject_alone);
     tcase_add_test(tcase, issue4_conditions);
+    tcase_add_loop_test(tcase, issue4_what_was_asked_for_is_in_order, 0, 3);
+    tcase_add_test(tcase, issue4_other_names_keep_the_rules);
+    tcase_add_test(tcase, issue4_other_names_may_be_the_requests_alone);
+    tcase_add_test(tcase, issue4_the_ca_may_decide_alone);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
