@@ -56,6 +56,7 @@ libscepcore_la_SOURCES = \
 	%D%/core/utf8.c %D%/core/utf8.h \
 	%D%/core/weak_key.c %D%/core/weak_key.h \
 	%D%/core/work.c %D%/core/work.h \
+	%D%/core/work_ask.c %D%/core/work_private.h \
 	%D%/core/work_record.c %D%/core/work_record.h
 libscepcore_la_LIBADD = $(OPENSSL_LIBS) $(APR_LIBS)
 
