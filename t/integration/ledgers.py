@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -109,9 +110,14 @@ class Ledger:
                 self.user, pwd.getpwnam(self.user).pw_gid)
             if os.geteuid() == 0 else ""))
         self.log.mark()
+        # as build/sandbox: for valgrind and the sanitizers
+        added = dict(word.split("=", 1) for word in
+                     shlex.split(os.environ.get("SCEP_HTTPD_ENV", "")))
         self.process = subprocess.Popen(
-            [binary, "-f", conf, "-DFOREGROUND"], cwd=self.dir,
-            stdin=subprocess.DEVNULL, start_new_session=True)
+            [*shlex.split(os.environ.get("SCEP_HTTPD_WRAPPER", "")),
+             binary, "-f", conf, "-DFOREGROUND"], cwd=self.dir,
+            env={**os.environ, **added}, stdin=subprocess.DEVNULL,
+            start_new_session=True)
         wait_until(lambda: self.process.poll() is not None
                    or self._listens())
         assert self.process.poll() is None, self.log.raw()
