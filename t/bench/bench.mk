@@ -13,12 +13,12 @@ EXTRA_PROGRAMS += $(BENCHES)
 %C%_scep_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -pthread
 %C%_scep_bench_LDADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
 
-EXTRA_DIST += %D%/run %D%/api %D%/lib.sh
+EXTRA_DIST += %D%/run %D%/api %D%/lib.sh %D%/ledger %D%/ledger_rows.py
 CLEANFILES += $(BENCHES)
 
 # In turn, for both want the library.  BENCH_FLAGS: options of t/bench/run.
 bench: all
-	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES)
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES) ledger_probe.la
 	SCEP_BUILD=$(abs_builddir) $(srcdir)/%D%/run $(BENCH_FLAGS)
 .PHONY: bench
 

@@ -170,7 +170,7 @@ apr_status_t ledger_load_run(scep_ledger_t *ledger, int threads, int count,
 {
     apr_thread_t **running =
         apr_pcalloc(p, sizeof(*running) * (apr_size_t)threads);
-    apr_time_t begun = apr_time_now(), before = consumed();
+    apr_time_t before = consumed();
     atomic_int left = count, failed = 0;
     work_t work = { ledger, &left, &failed, p };
     apr_status_t rv = APR_SUCCESS;
@@ -185,7 +185,6 @@ apr_status_t ledger_load_run(scep_ledger_t *ledger, int threads, int count,
 
         apr_thread_join(&ignored, running[i]);
     }
-    load->elapsed = apr_time_now() - begun;
     load->consumed = consumed() - before;
     load->done = count;
     load->failed = failed;

@@ -10,7 +10,6 @@
 typedef struct ledger_load_t {
     int done;            /**< enrolments */
     int failed;          /**< calls that did not do what they should */
-    apr_time_t elapsed;  /**< all of it */
     apr_time_t consumed; /**< processor of this process, all of it */
 } ledger_load_t;
 

@@ -10,7 +10,8 @@
  *   <Location "/probe">  SetHandler ledger-probe
  *
  * The last part of the path is the call, the query has its arguments; the
- * answer is JSON: "status", and what the call gives.
+ * answer is JSON: "status", what the call gives, and the microseconds that it
+ * has "elapsed".
  */
 #include "../../mod_scep/httpd/ledger.h"
 
@@ -344,6 +345,18 @@ static apr_status_t do_due(call_t *call)
     return rv;
 }
 
+static apr_status_t do_waiting(call_t *call)
+{
+    int counts[SCEP_STATE_ISSUED];
+    json_t *rows = json_array();
+    apr_status_t rv = mod_scep_ledger_waiting(ledger, counts, call->p);
+
+    for (int i = 0; rv == APR_SUCCESS && i < SCEP_STATE_ISSUED; i++)
+        json_array_append_new(rows, json_integer(counts[i]));
+    json_object_set_new(call->out, "rows", rows);
+    return rv;
+}
+
 static apr_status_t do_list(call_t *call)
 {
     scep_ledger_filter_t filter;
@@ -554,7 +567,6 @@ static apr_status_t do_load(call_t *call)
     if (rv == APR_SUCCESS) {
         tell(call->out, "done", load.done);
         tell(call->out, "failed", load.failed);
-        tell(call->out, "elapsed", load.elapsed);
         tell(call->out, "consumed", load.consumed);
     }
     return rv;
@@ -574,6 +586,7 @@ static const struct {
               { "get", do_get },
               { "seen", do_seen },
               { "due", do_due },
+              { "waiting", do_waiting },
               { "list", do_list },
               { "certificates", do_certificates },
               { "certificates_due", do_certificates_due },
@@ -621,11 +634,14 @@ static int handler(request_rec *r)
         return DECLINED;
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
         if (!strcmp(name, calls[i].name)) {
+            apr_time_t begun;
             apr_status_t rv;
 
             call.out = json_object();
             ap_args_to_table(r, &call.query);
+            begun = apr_time_now();
             rv = calls[i].run(&call);
+            tell(call.out, "elapsed", apr_time_now() - begun);
             say(call.out, "status", status_name(rv));
             tell(call.out, "pid", getpid());
             body = json_dumps(call.out, JSON_COMPACT);
