@@ -244,7 +244,7 @@ static int swap(word_t *word, uint64_t from, uint64_t to)
 }
 
 /* Gives a cell to the key.  Zero: another process was quicker. */
-static int begin(place_t *place, uint32_t now, uint32_t end)
+static int begin(place_t *place, uint32_t now, uint32_t end, uint32_t number)
 {
     cell_t *cell = place->naming;
     uint64_t mark = place->naming_word;
@@ -268,61 +268,76 @@ static int begin(place_t *place, uint32_t now, uint32_t end)
             return 0;
         name = next;
     }
-    return swap(&cell->count, mark, counting(end, name, 1));
+    return swap(&cell->count, mark, counting(end, name, number));
 }
 
-apr_uint32_t scep_counters_add(scep_counters_t *counters, const char *key,
-                               apr_interval_time_t window, apr_time_t now)
+apr_uint32_t scep_counters_add_many(scep_counters_t *counters, const char *key,
+                                    apr_uint32_t number,
+                                    apr_interval_time_t window, apr_time_t now)
 {
     uint32_t second = seconds(now);
     uint32_t end = seconds(now + window + APR_USEC_PER_SEC - 1);
+    uint32_t more;
     place_t place;
 
     if (!locate(counters, key, &place))
         return APR_UINT32_MAX;
     for (;;) {
         scan(&place, second);
-        if (!place.counting) {
-            if (begin(&place, second, end))
-                return 1;
-        } else if (place.total >= SCEP_COUNTERS_MAX) {
+        if (place.total >= SCEP_COUNTERS_MAX)
             return SCEP_COUNTERS_MAX;
+        more = number < SCEP_COUNTERS_MAX - place.total
+                   ? number
+                   : SCEP_COUNTERS_MAX - (uint32_t)place.total;
+        if (!place.counting) {
+            if (begin(&place, second, end, more))
+                return more;
         } else if (swap(&place.counting->count, place.counting_word,
-                        place.counting_word + 1)) {
-            return (apr_uint32_t)place.total + 1;
+                        place.counting_word + more)) {
+            return (apr_uint32_t)place.total + more;
         }
     }
 }
 
-/* Takes back the last event or all of them: without one there is no window,
- * and the cell is free. */
-static void take_back(scep_counters_t *counters, const char *key, int all,
-                      apr_time_t now)
+apr_uint32_t scep_counters_add(scep_counters_t *counters, const char *key,
+                               apr_interval_time_t window, apr_time_t now)
 {
+    return scep_counters_add_many(counters, key, 1, window, now);
+}
+
+/* Takes back so many events or all that there are: without one there is no
+ * window, and the cell is free. */
+static uint32_t take_back(scep_counters_t *counters, const char *key,
+                          uint32_t most, apr_time_t now)
+{
+    uint32_t taken = 0;
     place_t place;
-    uint64_t word;
 
     if (!locate(counters, key, &place))
-        return;
-    do {
-        scan(&place, seconds(now));
-        word = place.counting_word;
-    } while (place.counting &&
-             (!swap(&place.counting->count, word,
-                    !all && (word & SCEP_COUNTERS_MAX) > 1 ? word - 1 : 0) ||
-              all));
+        return 0;
+    for (scan(&place, seconds(now)); place.counting && taken < most;
+         scan(&place, seconds(now))) {
+        uint64_t word = place.counting_word;
+        uint32_t count = (uint32_t)(word & SCEP_COUNTERS_MAX);
+        uint32_t number = count < most - taken ? count : most - taken;
+
+        if (swap(&place.counting->count, word,
+                 number < count ? word - number : 0))
+            taken += number;
+    }
+    return taken;
 }
 
 void scep_counters_undo(scep_counters_t *counters, const char *key,
                         apr_time_t now)
 {
-    take_back(counters, key, 0, now);
+    (void)take_back(counters, key, 1, now);
 }
 
-void scep_counters_forget(scep_counters_t *counters, const char *key,
-                          apr_time_t now)
+apr_uint32_t scep_counters_forget(scep_counters_t *counters, const char *key,
+                                  apr_time_t now)
 {
-    take_back(counters, key, 1, now);
+    return take_back(counters, key, UINT32_MAX, now);
 }
 
 apr_uint32_t scep_counters_get(const scep_counters_t *counters,

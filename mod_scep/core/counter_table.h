@@ -47,13 +47,23 @@ apr_status_t scep_counters_open(scep_counters_t **counters, void *mem,
 apr_uint32_t scep_counters_add(scep_counters_t *counters, const char *key,
                                apr_interval_time_t window, apr_time_t now);
 
+/** The same for several at once. */
+apr_uint32_t scep_counters_add_many(scep_counters_t *counters, const char *key,
+                                    apr_uint32_t number,
+                                    apr_interval_time_t window,
+                                    apr_time_t now);
+
 /** Takes back one that add has counted. */
 void scep_counters_undo(scep_counters_t *counters, const char *key,
                         apr_time_t now);
 
-/** Ends a key's window. */
-void scep_counters_forget(scep_counters_t *counters, const char *key,
-                          apr_time_t now);
+/**
+ * Ends a key's window.
+ * @return what it had counted: of several that forget at the same time each
+ *         event is in the answer to one
+ */
+apr_uint32_t scep_counters_forget(scep_counters_t *counters, const char *key,
+                                  apr_time_t now);
 
 /**
  * Looks without counting.

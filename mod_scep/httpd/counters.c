@@ -238,14 +238,21 @@ apr_uint32_t mod_scep_counters_add(const char *key, apr_interval_time_t window,
     return scep_counters_add(counters, key, window, now);
 }
 
+apr_uint32_t mod_scep_counters_add_many(const char *key, apr_uint32_t number,
+                                        apr_interval_time_t window,
+                                        apr_time_t now)
+{
+    return scep_counters_add_many(counters, key, number, window, now);
+}
+
 void mod_scep_counters_undo(const char *key, apr_time_t now)
 {
     scep_counters_undo(counters, key, now);
 }
 
-void mod_scep_counters_forget(const char *key, apr_time_t now)
+apr_uint32_t mod_scep_counters_forget(const char *key, apr_time_t now)
 {
-    scep_counters_forget(counters, key, now);
+    return scep_counters_forget(counters, key, now);
 }
 
 apr_uint32_t mod_scep_counters_get(const char *key, apr_time_t now,

@@ -26,11 +26,19 @@ apr_status_t mod_scep_counters_open(const char *state_dir, server_rec *s,
 apr_uint32_t mod_scep_counters_add(const char *key, apr_interval_time_t window,
                                    apr_time_t now);
 
+/** The same for several at once. */
+apr_uint32_t mod_scep_counters_add_many(const char *key, apr_uint32_t number,
+                                        apr_interval_time_t window,
+                                        apr_time_t now);
+
 /** Takes back one that add has counted. */
 void mod_scep_counters_undo(const char *key, apr_time_t now);
 
-/** Ends a key's window. */
-void mod_scep_counters_forget(const char *key, apr_time_t now);
+/**
+ * Ends a key's window.
+ * @return what it had counted: each event is told to one caller
+ */
+apr_uint32_t mod_scep_counters_forget(const char *key, apr_time_t now);
 
 /**
  * Looks without counting.

@@ -147,6 +147,40 @@ START_TEST(forget_ends_a_window)
 }
 END_TEST
 
+START_TEST(forget_tells_what_was_counted)
+{
+    ck_assert_uint_eq(scep_counters_forget(counters, "a", NOW), 0);
+    scep_counters_add(counters, "a", MINUTE, NOW);
+    scep_counters_add(counters, "a", MINUTE, NOW);
+    ck_assert_uint_eq(scep_counters_forget(counters, "a", NOW), 2);
+    ck_assert_uint_eq(scep_counters_forget(counters, "a", NOW), 0);
+}
+END_TEST
+
+START_TEST(several_are_added_at_once)
+{
+    ck_assert_uint_eq(scep_counters_add_many(counters, "a", 7, MINUTE, NOW),
+                      7);
+    ck_assert_uint_eq(scep_counters_add_many(counters, "a", 5, MINUTE, NOW),
+                      12);
+    scep_counters_undo(counters, "a", NOW);
+    ck_assert_uint_eq(scep_counters_forget(counters, "a", NOW), 11);
+}
+END_TEST
+
+START_TEST(several_stay_at_the_most)
+{
+    ck_assert_uint_eq(scep_counters_add_many(counters, "a", UINT32_MAX, MINUTE,
+                                             NOW),
+                      SCEP_COUNTERS_MAX);
+    ck_assert_uint_eq(count("a", NOW), SCEP_COUNTERS_MAX);
+    scep_counters_undo(counters, "a", NOW);
+    ck_assert_uint_eq(scep_counters_add_many(counters, "a", 9, MINUTE, NOW),
+                      SCEP_COUNTERS_MAX);
+    ck_assert_uint_eq(count("a", NOW), SCEP_COUNTERS_MAX);
+}
+END_TEST
+
 START_TEST(a_count_stays_at_its_most)
 {
     int cell;
@@ -310,6 +344,28 @@ START_TEST(each_event_of_all_processes_has_a_number_of_its_own)
 }
 END_TEST
 
+static void *count_and_forget(void *number)
+{
+    pthread_barrier_wait(&shared->barrier);
+    for (int i = 0; i < ROUNDS; i++) {
+        scep_counters_add_many(counters, "a", 3, MINUTE, NOW);
+        if (i % 7 == (int)(intptr_t)number % 7) {
+            atomic_fetch_add(&shared->seen[0],
+                             scep_counters_forget(counters, "a", NOW));
+        }
+    }
+    return NULL;
+}
+
+START_TEST(each_event_is_told_to_one_that_forgets)
+{
+    side_by_side(count_and_forget);
+    ck_assert_uint_eq(atomic_load(&shared->seen[0]) + count("a", NOW),
+                      3 * PROCESSES * THREADS * ROUNDS);
+    munmap(shared, sizeof(*shared));
+}
+END_TEST
+
 /* All begin the same new key at the same time, again and again. */
 static void *begin_the_same_keys(void *number)
 {
@@ -457,6 +513,9 @@ int main(void)
     tcase_add_test(one, an_end_is_rounded_up_to_a_second);
     tcase_add_test(one, undo_takes_one_back_and_the_last_one_ends_the_window);
     tcase_add_test(one, forget_ends_a_window);
+    tcase_add_test(one, forget_tells_what_was_counted);
+    tcase_add_test(one, several_are_added_at_once);
+    tcase_add_test(one, several_stay_at_the_most);
     tcase_add_test(one, a_count_stays_at_its_most);
     tcase_add_test(one, a_long_window_and_a_clock_before_1970_do_not_overflow);
     tcase_add_test(one, where_it_is_full_the_count_that_ends_first_gives_way);
@@ -466,6 +525,7 @@ int main(void)
     tcase_add_checked_fixture(many, setup, teardown);
     tcase_set_timeout(many, 120);
     tcase_add_test(many, each_event_of_all_processes_has_a_number_of_its_own);
+    tcase_add_test(many, each_event_is_told_to_one_that_forgets);
     tcase_add_test(many, a_key_that_all_begin_at_once_has_one_first_event);
     tcase_add_test(many, a_table_in_which_all_is_being_changed_stays_usable);
     tcase_add_test(
