@@ -121,6 +121,7 @@ mod_scep_la_SOURCES = \
 	%D%/httpd/policy_request.c %D%/httpd/policy_request.h \
 	%D%/httpd/profile_directives.c %D%/httpd/profile_directives.h \
 	%D%/httpd/providers.h \
+	%D%/httpd/refusals.c %D%/httpd/refusals.h \
 	%D%/httpd/renewal_directives.c \
 	%D%/httpd/retention.c %D%/httpd/retention.h \
 	%D%/httpd/revocation.c %D%/httpd/revocation.h \

@@ -35,6 +35,7 @@ static const char *const names[] = {
     [SCEP_EVENT_CERTIFICATE_SUPERSEDED] = "certificate-superseded",
     [SCEP_EVENT_CERTIFICATE_REVOKED] = "certificate-revoked",
     [SCEP_EVENT_ENROLMENT_ENDED] = "enrolment-ended",
+    [SCEP_EVENT_REQUESTS_REFUSED] = "requests-refused",
 };
 
 #define NAMES (int)(sizeof(names) / sizeof(*names))

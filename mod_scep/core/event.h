@@ -29,7 +29,8 @@ typedef enum {
     SCEP_EVENT_CERTIFICATE_RENEWED, /**< serial: of the new one */
     SCEP_EVENT_CERTIFICATE_SUPERSEDED,
     SCEP_EVENT_CERTIFICATE_REVOKED,
-    SCEP_EVENT_ENROLMENT_ENDED /**< without a certificate; detail: why */
+    SCEP_EVENT_ENROLMENT_ENDED, /**< without a certificate; detail: why */
+    SCEP_EVENT_REQUESTS_REFUSED /**< detail: how many more there were */
 } scep_event_type_t;
 
 /** One event.  Texts that are NULL or "" are not known or do not apply. */

@@ -7,6 +7,7 @@
 
 #include "callers.h"
 #include "ndes.h"
+#include "refusals.h"
 
 void *mod_scep_conf_create_dir(apr_pool_t *p, char *path)
 {
@@ -49,6 +50,8 @@ void *mod_scep_conf_create_server(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->state_dir = "scep";
     conf->audit_seal = apr_time_from_sec(10);
+    conf->audit_refusals = SCEP_REFUSALS_NUMBER;
+    conf->audit_refusals_time = SCEP_REFUSALS_TIME;
     conf->cas = apr_array_make(p, 2, sizeof(scep_ca_t *));
     conf->profiles = apr_array_make(p, 4, sizeof(scep_profile_t *));
     conf->refs = apr_array_make(p, 4, sizeof(scep_profile_ref_t *));

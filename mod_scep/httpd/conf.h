@@ -151,7 +151,9 @@ typedef struct scep_conf_t {
     struct scep_audit_t *audit;    /**< ScepAuditLog; NULL: there is none */
     apr_interval_time_t retention; /**< ScepRetention; 0: off */
     const ap_directive_t *retention_where;
-    apr_interval_time_t audit_seal;   /**< ScepAuditSeal; 0: off */
+    apr_interval_time_t audit_seal; /**< ScepAuditSeal; 0: off */
+    apr_uint32_t audit_refusals;    /**< ScepAuditRefusals; 0: off */
+    apr_interval_time_t audit_refusals_time;
     apr_array_header_t *cas;          /**< scep_ca_t * */
     apr_array_header_t *profiles;     /**< scep_profile_t * */
     apr_array_header_t *refs;         /**< scep_profile_ref_t * */

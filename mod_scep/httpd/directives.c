@@ -21,6 +21,7 @@
 #include "next_ca.h"
 #include "policy_directives.h"
 #include "profile_directives.h"
+#include "refusals.h"
 #include "retention.h"
 #include "rollover.h"
 #include "verifier_cert.h"
@@ -247,6 +248,7 @@ const command_rec mod_scep_commands[] = {
     AP_INIT_TAKE1("ScepLedger", set_ledger, NULL, RSRC_CONF,
                   "where enrolments are kept: off or dbd:PREFIX"),
     SCEP_AUDIT_DIRECTIVES,
+    SCEP_REFUSALS_DIRECTIVES,
     SCEP_RETENTION_DIRECTIVES,
     AP_INIT_TAKE1("ScepPassPhraseDialog", set_pass_phrase_dialog, NULL,
                   RSRC_CONF, "how to get pass phrases: builtin or exec:FILE"),

@@ -15,6 +15,8 @@
 #include "lockout.h"
 #include "metrics.h"
 #include "policy_request.h"
+#include "providers.h"
+#include "refusals.h"
 #include "rollover.h"
 #include "work.h"
 
@@ -28,8 +30,8 @@
 static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
                           scep_verify_result_t *result, apr_pool_t *p)
 {
-    const scep_profile_t *profile =
-        ((scep_enrolment_baton_t *)batonv)->profile;
+    scep_enrolment_baton_t *baton = batonv;
+    const scep_profile_t *profile = baton->profile;
     int decided = 0;
 
     for (int i = 0; i < profile->verifiers->nelts; i++) {
@@ -44,6 +46,8 @@ static void ask_verifiers(void *batonv, const scep_verify_request_t *request,
         }
         memset(result, 0, sizeof(*result));
         verifier->provider->verify(verifier->data, request, result, p);
+        baton->known =
+            verifier->provider == &mod_scep_verifier_otp && result->id;
         if (result->outcome == SCEP_VERIFY_GRANTED) {
             scep_grant_t *grant = apr_palloc(p, sizeof(*grant));
             grant->verifier = verifier;
@@ -211,39 +215,44 @@ static void log_outcome(request_rec *r, const scep_profile_t *profile,
     }
 }
 
-/* What of it the ledger does not learn from the enrolment itself. */
-static void report_refusal(request_rec *r, const scep_profile_t *profile,
+/*
+ * What of it the ledger does not learn from the enrolment itself.  A request
+ * with a challenge of the store has its event always: such a refusal is what
+ * one looks for in a trail, and no stranger can cause it.
+ */
+static void report_refusal(const scep_enrolment_baton_t *baton,
                            const scep_message_t *message,
                            const scep_enrol_answer_t *answer,
                            const scep_result_t *res)
 {
-    apr_array_header_t *events;
-    scep_event_t *event;
+    request_rec *r = baton->r;
+    const scep_profile_t *profile = baton->profile;
+    scep_event_t event = { .profile = profile->name,
+                           .actor = "device",
+                           .address = r->useragent_ip,
+                           .challenge = answer->verified_by,
+                           .enrolment = answer->enrolment };
 
     if (res->reason == SCEP_REASON_NONE || answer->again ||
         !mod_scep_audit_wanted(r->server))
         return;
-    events = apr_array_make(r->pool, 1, sizeof(*event));
-    event = apr_array_push(events);
-    memset(event, 0, sizeof(*event));
-    event->type =
+    if (!baton->known && !mod_scep_refusals_admit(mod_scep_conf_get(r->server),
+                                                  profile, r->pool))
+        return;
+    event.type =
         res->reason == SCEP_REASON_BREACH      ? SCEP_EVENT_CHALLENGE_BREACH
         : res->reason == SCEP_REASON_CHALLENGE ? SCEP_EVENT_CHALLENGE_REFUSED
                                                : SCEP_EVENT_REQUEST_REFUSED;
-    event->time = apr_time_now();
-    event->profile = profile->name;
-    event->actor = "device";
-    event->address = r->useragent_ip;
-    event->challenge = answer->verified_by;
-    event->enrolment = answer->enrolment;
-    event->detail =
+    event.time = apr_time_now();
+    event.detail =
         apr_psprintf(r->pool, "%s: %s; transaction %s, subject %s",
                      scep_result_reason_name(res->reason),
                      or_dash(res->detail),
                      or_dash(message ? message->transaction_id : NULL),
                      or_dash(answer->subject));
     /* it is refused whether or not that is recorded */
-    (void)mod_scep_audit_write(r->server, events, r->pool);
+    if (mod_scep_audit_write_one(r->server, &event, r->pool) != APR_SUCCESS)
+        mod_scep_refusals_count(profile, r->pool);
 }
 
 /* The certificate that was issued and what the profile sends along. */
@@ -301,7 +310,7 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
                               const unsigned char *der, apr_size_t len)
 {
     const scep_conf_t *conf = mod_scep_conf_get(r->server);
-    scep_enrolment_baton_t baton = { r, profile };
+    scep_enrolment_baton_t baton = { r, profile, 0 };
     scep_work_baton_t work = { r->server, profile };
     const scep_enrol_ops_t ops = {
         .baton = &baton,
@@ -334,7 +343,7 @@ int mod_scep_enrolment_answer(request_rec *r, const scep_profile_t *profile,
     note_outcome(r, profile, message, &answer, &res);
     log_outcome(r, profile, message, &answer, &res);
     count_outcome(r, profile, &res);
-    report_refusal(r, profile, message, &answer, &res);
+    report_refusal(&baton, message, &answer, &res);
     if (res.http_status == HTTP_SERVICE_UNAVAILABLE) {
         apr_int64_t wait = apr_time_sec(res.retry_after);
         apr_table_setn(r->err_headers_out, "Retry-After",

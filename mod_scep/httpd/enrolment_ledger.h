@@ -10,6 +10,8 @@
 typedef struct scep_enrolment_baton_t {
     request_rec *r;
     const scep_profile_t *profile;
+    /** it came with a challenge that the store knows, good or not */
+    int known;
 } scep_enrolment_baton_t;
 
 extern const scep_ledger_ops_t mod_scep_enrolment_ledger;

@@ -1,4 +1,4 @@
-/* seal_job.c - upkeep of the audit trail: seals, and what was configured
+/* seal_job.c - upkeep of the audit trail: seals, and what it says by itself
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "seal_job.h"
@@ -18,6 +18,7 @@
 #include "core/seal.h"
 #include "ledger.h"
 #include "loaded.h"
+#include "refusals.h"
 
 #define DUTY "seal"
 
@@ -199,6 +200,7 @@ apr_status_t mod_scep_seal_job_run(int state, void *jobv, apr_pool_t *p)
         return APR_SUCCESS;
     if (!atomic_load(job->told))
         tell_configured(job, p);
+    mod_scep_refusals_tell(job->server, p);
     make_seals(job, p);
     return APR_SUCCESS;
 }

@@ -1,4 +1,4 @@
-/* seal_job.h - upkeep of the audit trail: seals, and what was configured
+/* seal_job.h - upkeep of the audit trail: seals, and what it says by itself
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef MOD_SCEP_SEAL_JOB_H

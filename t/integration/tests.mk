@@ -47,6 +47,7 @@ integration_tests = \
 	%D%/test_policy.py \
 	%D%/test_publish.py \
 	%D%/test_queue.py \
+	%D%/test_refusals.py \
 	%D%/test_renewal.py \
 	%D%/test_renewal_ledger.py \
 	%D%/test_revocation.py \
