@@ -3,17 +3,21 @@
  *
  * Both counts, of the events written and of the refusals without one, are
  * kept for ever and ended by the watchdog: a count that ends by itself would
- * give way to those of ScepLockout, of which strangers make any number.
+ * give way to those of ScepLockout, of which strangers make any number.  When
+ * one would end says when it began.
  */
 #include "refusals.h"
 
 #include <apr_strings.h>
 
 #include "audit.h"
+#include "core/counter_table.h"
+#include "core/time_text.h"
 #include "counters.h"
 
 #define NUMBER_MAX 1000000
-#define FOR_EVER apr_time_from_sec(UINT32_MAX)
+/* Forty years: the table's ends are seconds of 32 bits, not to be cut. */
+#define FOR_EVER apr_time_from_sec(40 * 366 * 86400LL)
 
 #define ADMITTED "refusals/admitted"
 #define UNTOLD "refusals/untold/"
@@ -70,22 +74,42 @@ int mod_scep_refusals_admit(const scep_conf_t *conf,
            !mod_scep_refusals_count(profile, p);
 }
 
+/* The table rounds ends up to a second: the first was no earlier than this. */
+static const char *since(apr_time_t ends, apr_pool_t *p)
+{
+    return scep_time_text(ends - FOR_EVER - apr_time_from_sec(1), p);
+}
+
+/* As they were, with those that came meanwhile, from the first of all on. */
+static void put_back(const char *key, apr_uint32_t number, apr_time_t ends,
+                     apr_time_t now)
+{
+    number += mod_scep_counters_forget(key, now);
+    mod_scep_counters_add_many(key, number, ends - now, now);
+}
+
 /* Who takes the count tells it, so that none is told twice. */
 static void tell(server_rec *s, const scep_profile_t *profile, apr_time_t now,
                  apr_pool_t *p)
 {
     const char *key = untold(profile, p);
-    apr_uint32_t number = mod_scep_counters_forget(key, now);
-    const scep_event_t event = {
-        .type = SCEP_EVENT_REQUESTS_REFUSED,
-        .time = now,
-        .profile = profile->name,
-        .actor = "gateway",
-        .detail = apr_psprintf(p, "%u without an event of their own", number),
-    };
+    apr_time_t ends = now + FOR_EVER;
+    apr_uint32_t number;
+    scep_event_t event = { .type = SCEP_EVENT_REQUESTS_REFUSED,
+                           .time = now,
+                           .profile = profile->name,
+                           .actor = "gateway" };
 
-    if (number && mod_scep_audit_write_one(s, &event, p) != APR_SUCCESS)
-        mod_scep_counters_add_many(key, number, FOR_EVER, now);
+    (void)mod_scep_counters_get(key, now, &ends);
+    number = mod_scep_counters_forget(key, now);
+    if (!number)
+        return;
+    event.detail =
+        apr_psprintf(p, "%u%s without an event of their own since %s", number,
+                     number < SCEP_COUNTERS_MAX ? "" : " or more",
+                     since(ends, p));
+    if (mod_scep_audit_write_one(s, &event, p) != APR_SUCCESS)
+        put_back(key, number, ends, now);
 }
 
 void mod_scep_refusals_tell(server_rec *s, apr_pool_t *p)

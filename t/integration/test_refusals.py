@@ -3,8 +3,13 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import concurrent.futures
+import contextlib
+import datetime
+import hashlib
 import re
 import secrets
+import sqlite3
+import struct
 import time
 
 import pytest
@@ -21,6 +26,14 @@ from trails import Trail
 ONCE = trails.SEALING + "ScepAuditRefusals %d 1h\n"
 WRONG = "0" * 32
 FEW, FLOOD = 5, 60
+LOCKED = 14  # seconds, in which the watchdog fails twice
+TOLD = re.compile(r"(\d+)( or more)? without an event of their own "
+                  r"since (\S+)")
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(
+        text.replace("Z", "+00:00")).timestamp()
 
 
 class Server:
@@ -64,8 +77,13 @@ class Server:
         for row in rows:
             assert set(row) == {"time", "event", "profile", "actor", "detail"}
             assert row["actor"] == "gateway"
-        return [int(re.fullmatch(r"(\d+) without an event of their own",
-                                 row["detail"])[1]) for row in rows]
+        return [int(TOLD.fullmatch(row["detail"])[1]) for row in rows]
+
+    def since(self, profile="default"):
+        """When what the numbers count began, and when it was told."""
+        return [(seconds(TOLD.fullmatch(row["detail"])[3]),
+                 seconds(row["time"]))
+                for row in self.alone(profile, "requests-refused")]
 
     def same_in_the_ledger(self):
         rows = [{key: value for key, value in row.items()
@@ -201,6 +219,22 @@ def test_what_many_know_is_no_challenge_of_the_store(make_server, keys):
 
 # --------------------------------------------------------- none is forgotten
 
+def test_a_number_says_since_when(serve):
+    server = serve(ONCE % 1)
+    for _ in range(2):
+        first = time.time()
+        server.flood(3)
+        last = time.time()
+        time.sleep(2.5)
+        server.flood(3)
+        outages.graceful(server.sandbox)
+        wait_until(lambda: server.since() and server.since()[-1][1] > last)
+        since, told = server.since()[-1]
+        assert first - 2 <= since <= last < told
+        time.sleep(1.5)
+    assert server.told() == [5, 5]
+
+
 @pytest.mark.parametrize("outage", [
     outages.restart, outages.stop_and_start, outages.kill_everything],
     ids=lambda outage: outage.__name__)
@@ -210,9 +244,12 @@ def test_what_is_counted_outlives(serve, outage):
     server.sandbox.log.verify()
     if outage is outages.kill_everything:
         server.sandbox.log.allow("AH00050", "AH00052", "SCEP0")
+    counted = time.time()
+    time.sleep(1.5)
     outage(server.sandbox)
     wait_until(server.told)
     assert (len(server.alone()), server.told()) == (FEW, [FLOOD - FEW])
+    assert server.since()[0][0] <= counted
 
 
 def test_what_the_ledger_does_not_take_is_told_later(serve):
@@ -228,6 +265,59 @@ def test_what_the_ledger_does_not_take_is_told_later(serve):
     wait_until(server.told)
     assert (server.alone(), sum(server.told())) == ([], 6)
     server.same_in_the_ledger()
+
+
+def test_what_comes_while_the_ledger_is_tried_begins_no_later(serve, keys):
+    """The watchdog has the number in its hands, and others are counted."""
+    server = serve(trails.SEALING + "ScepAuditRefusals 1 1s\n")
+    server.sandbox.log.allow(*DOWN, "SCEP0104")
+
+    device, key = server.sandbox.endpoint(), keys.rsa()
+    data = device.request(key, make_csr(key, WRONG), keys.signer()).build()
+
+    def ask_on(_):
+        statuses = []
+        while time.monotonic() < end:
+            statuses.append(device.post(data).status)
+        return statuses
+
+    path = server.sandbox.dir / "ledger" / "ledger.db"
+    with contextlib.closing(sqlite3.connect(path, timeout=30,
+                                            isolation_level=None)) as other, \
+            concurrent.futures.ThreadPoolExecutor(4) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        end = time.monotonic() + LOCKED
+        first = time.time() + 2
+        statuses = sum(pool.map(ask_on, range(4)), [])
+        other.execute("ROLLBACK")
+    # who asks a ledger that is down is refused, too
+    assert set(statuses) == {200, 503}
+    wait_until(lambda: len(server.alone()) + sum(server.told()) +
+               len(server.alone(event="request-refused")) == len(statuses))
+    assert min(server.since())[0] <= first
+
+
+def most_of(path, key):
+    """Makes a count of a server that is stopped as high as counts get."""
+    octets = bytearray(path.read_bytes())
+    digest = hashlib.sha256(octets[16:32] + key.encode()).digest()
+    name = struct.unpack("<Q", digest[:8])[0] >> 16
+    place, = [at for at in range(4096, len(octets), 16)
+              if struct.unpack_from("<Q", octets, at)[0] >> 16 == name]
+    octets[place + 8:place + 11] = b"\xff\xff\xff"
+    path.write_bytes(octets)
+
+
+def test_a_number_that_has_no_room_says_so(serve):
+    server = serve(ONCE % 1)
+    server.flood(3)
+    server.sandbox.stop()
+    most_of(server.sandbox.dir / "state" / "counters.map",
+            "refusals/untold/default")
+    server.sandbox.start()
+    wait_until(server.told)
+    row, = server.alone(event="requests-refused")
+    assert row["detail"].startswith("16777215 or more without an event")
 
 
 def test_what_was_counted_before_it_was_turned_off(serve):
