@@ -13,7 +13,7 @@ import outages
 from configuration import sandbox
 from der import DER
 from gateway import make_csr, wait_until
-from pki import name
+from pki import name, serial_text
 from pkimessage import FAILURE, PENDING, SUCCESS
 
 numbers = itertools.count(1)
@@ -90,8 +90,7 @@ class Device:
     @property
     def serial(self):
         """Of its certificate, as the ledger writes it."""
-        number = asn1_x509.Certificate.load(self.cert).serial_number
-        return number.to_bytes((number.bit_length() + 7) // 8, "big").hex()
+        return serial_text(asn1_x509.Certificate.load(self.cert))
 
     def is_pending(self):
         told = self.asks()

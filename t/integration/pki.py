@@ -204,3 +204,9 @@ def csr(key, subject, *attributes, digest="sha256", sort=True,
     if spoil:
         signature = signature[:-1] + bytes([signature[-1] ^ 1])
     return DER.seq(info, algorithm_id, der.bits(signature))
+
+
+def serial_text(cert):
+    """As logs have it: an octet of zeros at its front is not there."""
+    number = cert.serial_number
+    return number.to_bytes((number.bit_length() + 7) // 8, "big").hex()

@@ -21,6 +21,7 @@ import stores
 import trails
 from adminapi import problem
 from gateway import make_csr, wait_until
+from pki import serial_text
 from pkimessage import FAILURE, SUCCESS
 from trails import Trail
 
@@ -442,8 +443,7 @@ def test_from_a_certificate_back_to_who_asked_for_its_challenge(
     status, reply = enrol(server, keys, found["challenge"])
     assert status == SUCCESS
     cert = x509.load_der_x509_certificate(reply.certificates[0])
-    serial = cert.serial_number.to_bytes(
-        (cert.serial_number.bit_length() + 7) // 8, "big").hex()
+    serial = serial_text(cert)
     issued, = [row for row in trail.events("--serial", serial)
                if row["event"] == "certificate-issued"]
     steps = trail.events("--enrolment", issued["enrolment"])

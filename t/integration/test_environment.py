@@ -339,7 +339,7 @@ def test_notes_for_custom_log(rich, try_at):
     try_at(rich.values["SCEP_URL"], challenge="wrong", transaction_id="def")
     lines = lines_of(rich, "notes.log", seen + 3)
     good, = [line for line in lines if "tid=abc123" in line]
-    serial = reply.cert.serial_number.to_bytes(16, "big").hex()
+    serial = pki.serial_text(reply.cert)
     assert good == ("status=SUCCESS reason=- fail=- tid=abc123 type=19 "
                     "profile=default serial=%s http=200" % serial)
     bad, = [line for line in lines if "tid=def" in line]
