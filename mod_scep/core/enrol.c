@@ -251,6 +251,14 @@ static apr_status_t prepare_record(scep_enrol_t *enrol)
 {
     const scep_ledger_ops_t *ledger = enrol->ops->ledger;
     scep_record_t *record = &enrol->record;
+    const scep_policy_request_t request = {
+        .csr = enrol->csr,
+        .subject = enrol->allowed.subject,
+        .type = enrol->message->type,
+        .device = *record->device ? record->device : NULL,
+        .verified_by = enrol->verdict.id,
+        .renews = *record->renews ? record->renews : NULL,
+    };
 
     record->verified_by = enrol->verdict.id ? enrol->verdict.id : "";
     if (ledger->grant(enrol->ops->baton, enrol->verdict.token, record,
@@ -261,7 +269,7 @@ static apr_status_t prepare_record(scep_enrol_t *enrol)
                                 "now, and they must not approve it");
     }
     enrol->answer->renewal = *record->renews != '\0';
-    if (ledger->approval(enrol->ops->baton, enrol->csr, enrol->p))
+    if (ledger->approval(enrol->ops->baton, &request, enrol->p))
         record->state = SCEP_STATE_APPROVAL;
     return APR_SUCCESS;
 }

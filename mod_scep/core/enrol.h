@@ -43,7 +43,8 @@ typedef struct scep_ledger_ops_t {
     apr_status_t (*holder)(void *baton, const char *verified_by, int wait,
                            apr_pool_t *p);
     /** whether people must approve it */
-    int (*approval)(void *baton, const scep_csr_t *csr, apr_pool_t *p);
+    int (*approval)(void *baton, const scep_policy_request_t *request,
+                    apr_pool_t *p);
 } scep_ledger_ops_t;
 
 /** How the gateway asks who the device is and gets it a certificate. */

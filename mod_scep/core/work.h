@@ -31,9 +31,10 @@ typedef struct scep_work_ops_t {
                   scep_ca_result_t *result, apr_pool_t *p);
     /** revokes a certificate that failed its check, or raises an alarm */
     void (*revoke)(void *baton, X509 *certificate, apr_pool_t *p);
-    /** the verifier that granted it; its token is of verify or thaw */
-    apr_status_t (*hold)(void *baton, void *token, apr_time_t until,
-                         apr_pool_t *p);
+    /** the verifier that granted it; its token is of verify or thaw
+     * @return also APR_EACCES: what is renewed has been revoked meanwhile */
+    apr_status_t (*hold)(void *baton, void *token, const scep_record_t *record,
+                         apr_time_t until, apr_pool_t *p);
     /** as that of a verifier; and what a renewal does to the certificate
      * that it renews */
     apr_status_t (*settle)(void *baton, void *token,

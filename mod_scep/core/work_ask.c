@@ -142,7 +142,7 @@ static int hold(scep_work_step_t *step)
 
     if (!scep_work_has_ledger(step) || step->work->fresh)
         return 1;
-    rv = ops->hold(step->work->baton, step->work->grant,
+    rv = ops->hold(step->work->baton, step->work->grant, step->record,
                    step->record->created + step->work->profile->pending_life,
                    step->p);
     if (rv == APR_SUCCESS)
@@ -150,6 +150,9 @@ static int hold(scep_work_step_t *step)
     if (APR_STATUS_IS_EAGAIN(rv)) {
         step->record->detail = "the verifier cannot keep the grant now";
         set_due(step, 0);
+    } else if (APR_STATUS_IS_EACCES(rv)) {
+        scep_work_fail(step, SCEP_STATE_REJECTED, SCEP_REASON_CHALLENGE,
+                       "the certificate that it renews has been revoked");
     } else {
         scep_work_fail(
             step, SCEP_STATE_FAILED, SCEP_REASON_CHALLENGE,

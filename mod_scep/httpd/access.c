@@ -130,6 +130,12 @@ static apr_status_t check_revocation(const access_t *access)
     }
 }
 
+static apr_status_t cannot_ask(const access_t *access)
+{
+    return scep_result_fail(access->res, access->p, SCEP_REASON_LEDGER_DOWN,
+                            "the ledger cannot be asked now");
+}
+
 /* @return APR_SUCCESS; APR_NOTFOUND; else res says that it cannot tell */
 static apr_status_t look_up(const access_t *access, const char *serial,
                             scep_certificate_t *found)
@@ -138,11 +144,7 @@ static apr_status_t look_up(const access_t *access, const char *serial,
         mod_scep_ledger_certificate(access->ledger, access->profile->ca->name,
                                     serial, found, access->p);
 
-    return rv == APR_SUCCESS || rv == APR_NOTFOUND
-               ? rv
-               : scep_result_fail(access->res, access->p,
-                                  SCEP_REASON_LEDGER_DOWN,
-                                  "the ledger cannot be asked now");
+    return rv == APR_SUCCESS || rv == APR_NOTFOUND ? rv : cannot_ask(access);
 }
 
 /* The ledger knows whose it is, and what the gateway itself has revoked may
@@ -156,11 +158,13 @@ static apr_status_t check_state(const access_t *access)
     scep_certificate_t own;
 
     if (access->ledger)
-        rv = look_up(access, scep_cert_id_serial(signer, access->p), &own);
+        rv = mod_scep_ledger_certificate_of(
+            access->ledger, access->profile->ca->name,
+            scep_cert_id_serial(signer, access->p), signer, &own, access->p);
     if (rv == APR_NOTFOUND)
         fault = scep_renewal_check_purpose(&rule, signer);
     else if (rv != APR_SUCCESS)
-        return rv;
+        return cannot_ask(access);
     else if (strcmp(own.profile, access->profile->name))
         fault = "the signer's certificate is another profile's";
     else if (own.state == SCEP_CERTIFICATE_REVOKED ||

@@ -5,6 +5,7 @@
 
 #include "approval.h"
 #include "ledger.h"
+#include "policy_request.h"
 #include "providers.h"
 #include "work.h"
 
@@ -110,12 +111,14 @@ static apr_status_t holder(void *batonv, const char *verified_by, int wait,
     }
 }
 
-static int approval(void *batonv, const scep_csr_t *csr, apr_pool_t *p)
+static int approval(void *batonv, const scep_policy_request_t *request,
+                    apr_pool_t *p)
 {
     const scep_enrolment_baton_t *baton = batonv;
 
-    (void)csr;
     (void)p;
+    if (baton->profile->approval)
+        mod_scep_policy_note(baton->r, baton->profile, request);
     return mod_scep_approval_wanted(baton->r, baton->profile);
 }
 

@@ -165,6 +165,22 @@ apr_status_t mod_scep_ledger_certificate(scep_ledger_t *ledger, const char *ca,
                                          scep_certificate_t *certificate,
                                          apr_pool_t *p);
 
+/**
+ * Finds the row of a certificate, whichever ScepCA it came through: several
+ * may stand for one CA, and be renamed.
+ * @param ca  whose row of the serial is given where none has these octets
+ * @return APR_SUCCESS; APR_NOTFOUND
+ */
+apr_status_t mod_scep_ledger_certificate_of(scep_ledger_t *ledger,
+                                            const char *ca, const char *serial,
+                                            X509 *certificate,
+                                            scep_certificate_t *found,
+                                            apr_pool_t *p);
+
+/** Whether a row is that of a certificate.  A serial number says little where
+ * a CA has been made anew. */
+int mod_scep_ledger_is_that(const scep_certificate_t *row, X509 *certificate);
+
 /** @param rows  set to scep_ledger_certificate_t, without their octets */
 apr_status_t mod_scep_ledger_certificates(scep_ledger_t *ledger,
                                           const scep_ledger_filter_t *filter,

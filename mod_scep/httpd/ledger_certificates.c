@@ -4,6 +4,7 @@
 #include "ledger_sql.h"
 
 #include <apr_strings.h>
+#include <openssl/err.h>
 
 #include <stdlib.h>
 
@@ -42,6 +43,46 @@ apr_status_t mod_scep_ledger_certificate(scep_ledger_t *ledger, const char *ca,
     *certificate =
         APR_ARRAY_IDX(found, 0, scep_ledger_certificate_t).certificate;
     return APR_SUCCESS;
+}
+
+int mod_scep_ledger_is_that(const scep_certificate_t *row, X509 *certificate)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    int same = len > 0 && (apr_size_t)len == row->der_len &&
+               !memcmp(der, row->der, row->der_len);
+
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return same;
+}
+
+apr_status_t mod_scep_ledger_certificate_of(scep_ledger_t *ledger,
+                                            const char *ca, const char *serial,
+                                            X509 *certificate,
+                                            scep_certificate_t *found,
+                                            apr_pool_t *p)
+{
+    const char *args[] = { mod_scep_ledger_text(serial, p), NULL };
+    apr_array_header_t *rows = NULL;
+    apr_status_t rv =
+        certificates_of(ledger, SCEP_LEDGER_CERT_ANY, args, &rows, p);
+
+    if (rv == APR_SUCCESS)
+        rv = APR_NOTFOUND;
+    for (int i = 0; APR_STATUS_IS_NOTFOUND(rv) && rows && i < rows->nelts;
+         i++) {
+        *found = APR_ARRAY_IDX(rows, i, scep_ledger_certificate_t).certificate;
+        if (mod_scep_ledger_is_that(found, certificate))
+            rv = APR_SUCCESS;
+    }
+    for (int i = 0; APR_STATUS_IS_NOTFOUND(rv) && rows && i < rows->nelts;
+         i++) {
+        *found = APR_ARRAY_IDX(rows, i, scep_ledger_certificate_t).certificate;
+        if (!strcmp(found->ca, ca))
+            rv = APR_SUCCESS;
+    }
+    return rv;
 }
 
 apr_status_t mod_scep_ledger_certificates_due(scep_ledger_t *ledger,

@@ -286,6 +286,8 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
         ", %s) ON CONFLICT DO NOTHING",
     [SCEP_LEDGER_CERT_GET] =
         "SELECT " CERT " FROM @certificate WHERE serial = %s AND ca = %s",
+    [SCEP_LEDGER_CERT_ANY] =
+        "SELECT " CERT " FROM @certificate WHERE serial = %s",
     [SCEP_LEDGER_CERT_CHANGE] =
         "UPDATE @certificate SET state = " N ", reason = " N ", changed = " N
         ", due = " N ", successor = %s WHERE serial = %s AND ca = %s "

@@ -32,6 +32,7 @@ typedef enum {
 
     SCEP_LEDGER_CERT_ADD,    /**< see mod_scep_ledger_certificate_args() */
     SCEP_LEDGER_CERT_GET,    /**< serial, ca; gives a certificate */
+    SCEP_LEDGER_CERT_ANY,    /**< serial; gives those of all CAs */
     SCEP_LEDGER_CERT_CHANGE, /**< state, reason, changed, due, successor,
                                   serial, ca, state */
     SCEP_LEDGER_CERT_DUE,    /**< now, limit; gives certificates */

@@ -34,9 +34,8 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
-/* For the expressions, and for CustomLog as well. */
-static void note_request(request_rec *r, const scep_profile_t *profile,
-                         const scep_policy_request_t *request)
+void mod_scep_policy_note(request_rec *r, const scep_profile_t *profile,
+                          const scep_policy_request_t *request)
 {
     apr_pool_t *p = r->pool;
 
@@ -60,7 +59,7 @@ static int holds(void *asked, const scep_policy_condition_t *condition,
 
     (void)p;
     *error = NULL;
-    note_request(by->r, by->profile, request);
+    mod_scep_policy_note(by->r, by->profile, request);
     value = ap_expr_exec(by->r, condition->expression, error);
     return *error || value < 0 ? -1 : value > 0;
 }

@@ -6,6 +6,10 @@
 
 #include "conf.h"
 
+/** Notes what a request is, for expressions, and for CustomLog as well. */
+void mod_scep_policy_note(request_rec *r, const scep_profile_t *profile,
+                          const scep_policy_request_t *request);
+
 /**
  * Makes the operations for one request.
  * @param address  the device's, where the request is not its own; or NULL

@@ -85,19 +85,6 @@ static const char *serial_of(const X509 *cert, apr_pool_t *p)
     return apr_pescape_hex(p, serial->data, serial->length, 0);
 }
 
-/* A serial number says little where a CA has been made anew. */
-static int is_that(const scep_certificate_t *row, X509 *cert)
-{
-    unsigned char *der = NULL;
-    int len = i2d_X509(cert, &der);
-    int same = len > 0 && (apr_size_t)len == row->der_len &&
-               !memcmp(der, row->der, row->der_len);
-
-    OPENSSL_free(der);
-    ERR_clear_error();
-    return same;
-}
-
 /* One that has been renewed does it again for a while: the device may never
  * have got the answer.  One that was revoked by somebody has no successor. */
 static int may_still(const scep_certificate_t *row,
@@ -128,8 +115,9 @@ static scep_verify_outcome_t ask_ledger(const scep_cert_verifier_t *verifier,
 
     if (!ledger)
         return guess(verifier, request, reason);
-    rv = mod_scep_ledger_certificate(ledger, verifier->profile->ca->name,
-                                     serial_of(request->signer, p), &row, p);
+    rv = mod_scep_ledger_certificate_of(ledger, verifier->profile->ca->name,
+                                        serial_of(request->signer, p),
+                                        request->signer, &row, p);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         *reason = "the ledger does not know the certificate "
                   "(ScepRenewalUnknown)";
@@ -141,7 +129,7 @@ static scep_verify_outcome_t ask_ledger(const scep_cert_verifier_t *verifier,
         *reason = "the ledger does not work now";
         return SCEP_VERIFY_ERROR;
     }
-    if (!is_that(&row, request->signer))
+    if (!mod_scep_ledger_is_that(&row, request->signer))
         *reason = "the ledger knows another certificate of this number";
     else if (strcmp(row.profile, verifier->profile->name))
         *reason = apr_psprintf(p, "the certificate is one of profile %s",

@@ -408,9 +408,12 @@ static int take_up(server_rec *s, const char *key, apr_pool_t *p)
     job = make_job(s, profile, &record);
     if (!job)
         return 0;
-    if (!thaw(job) || load_certificate(job) != APR_SUCCESS)
+    if (!thaw(job) || load_certificate(job) != APR_SUCCESS) {
         leave_alone(s, &record, p);
-    else if (start_job(job, DUE_MAX))
+        apr_pool_destroy(job->p);
+        return 1;
+    }
+    if (start_job(job, DUE_MAX))
         return 1;
     apr_pool_destroy(job->p);
     return 0;

@@ -195,12 +195,37 @@ static apr_time_t clock_now(void *baton)
     return apr_time_now();
 }
 
-static apr_status_t hold(void *baton, void *token, apr_time_t until,
-                         apr_pool_t *p)
+/* What is renewed may have been revoked since its holder asked.
+ * @return APR_SUCCESS; APR_EACCES: it has; APR_EAGAIN: not known now */
+static apr_status_t check_old(const scep_work_baton_t *baton,
+                              const scep_record_t *record, apr_pool_t *p)
+{
+    scep_ledger_t *ledger = mod_scep_conf_get(baton->server)->ledger;
+    scep_certificate_t old;
+    apr_status_t rv;
+
+    if (!*record->renews || !ledger)
+        return APR_SUCCESS;
+    rv = mod_scep_ledger_certificate(ledger, record->ca, record->renews, &old,
+                                     p);
+    if (APR_STATUS_IS_NOTFOUND(rv))
+        return APR_SUCCESS;
+    if (rv != APR_SUCCESS)
+        return APR_EAGAIN;
+    return old.state == SCEP_CERTIFICATE_REVOKED ||
+                   (old.state == SCEP_CERTIFICATE_REVOKING && !*old.successor)
+               ? APR_EACCES
+               : APR_SUCCESS;
+}
+
+static apr_status_t hold(void *baton, void *token, const scep_record_t *record,
+                         apr_time_t until, apr_pool_t *p)
 {
     const scep_grant_t *grant = token;
+    apr_status_t rv = check_old(baton, record, p);
 
-    (void)baton;
+    if (rv != APR_SUCCESS)
+        return rv;
     return grant && grant->verifier->provider->hold
                ? grant->verifier->provider->hold(grant->verifier->data,
                                                  grant->token, until, p)

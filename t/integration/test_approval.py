@@ -42,6 +42,7 @@ PROFILES = {
     "pair": "ScepApproval required\nScepApprovalFourEyes off\n"
             "ScepApprovers 2",
     "soon": "ScepApproval required\nScepApprovalLife 1s",
+    "named": "ScepApproval \"expr=%{note:scep-cn} =~ /^device/\"",
     "some": "ScepApproval \"expr=%{REQUEST_METHOD} == 'GET'\"",
 }
 
@@ -276,6 +277,12 @@ def test_who_is_rejected_gets_nothing(trail, server, device, who):
     assert events[3]["detail"] == "not one of ours"
     for verb in ("approve", "reject"):
         problem(decide(who("bob"), row["id"], verb), 409, "rejected")
+
+
+def test_the_expression_knows_who_it_is_for(device, who):
+    one = device("named").waits()
+    done(decide(who("alice"), entry(who("alice"), one)["id"], "approve"))
+    one.gets()
 
 
 def test_only_what_the_expression_wants_waits(device, who):

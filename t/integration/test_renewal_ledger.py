@@ -12,8 +12,8 @@ from cryptography import x509
 import other_ca
 import renewals
 from gateway import wait_until
-from pkimessage import SUCCESS
-from renewals import Device, profile
+from pkimessage import PENDING, SUCCESS
+from renewals import Device, profile, refused
 
 LIVE, SUPERSEDED, REVOKED, REVOKING = 0, 1, 2, 3
 OFF = "ScepVerify cert otp\nScepRenewalRevocation off\n"
@@ -26,6 +26,7 @@ PROFILES = {
     "revoke": ("ScepVerify cert otp\nScepRenewalRevocation ca\n"
                "ScepRenewalOld revoke after 0"),
     "known": OFF + "ScepRenewalUnknown refuse",
+    "people": OFF + "ScepApproval required\nScepApprovalFourEyes off",
 }
 
 
@@ -127,6 +128,49 @@ def test_c71_of_another_profile(device):
     """The same CA, the same usages, and yet not the same."""
     device("plain").is_refused("the certificate is one of profile plain",
                                profile="other")
+
+
+def test_of_another_scep_ca_for_the_same_ca(device, ledger):
+    """As where two <ScepCA> stand for one CA, or one was renamed."""
+    first = device("plain")
+    ledger.sql("UPDATE ledger_certificate SET ca = 'before' WHERE serial = ?",
+               text_of(first.serial))
+    first.is_refused("the certificate is one of profile plain",
+                     profile="other")
+    renewed(first)
+    ledger.sql("UPDATE ledger_certificate SET state = ? WHERE serial = ?",
+               REVOKED, text_of(first.serial))
+    first.is_refused("the certificate is revoked (ledger)", number=2)
+    first.is_refused("the certificate is one of profile plain", number=3,
+                     profile="other")
+
+
+@pytest.mark.parametrize("revoked", [0, 1])
+def test_one_that_is_revoked_while_its_renewal_waits(server, device, ledger,
+                                                     revoked):
+    first = device("plain")
+    # as if people had let it in
+    ledger.sql("UPDATE ledger_certificate SET profile = 'people' "
+               "WHERE serial = ?", text_of(first.serial))
+    endpoint, message, response = first.post("people")
+    assert endpoint.read(response, message).status == PENDING
+    (key,), = ledger.sql("SELECT key FROM ledger_enrolment WHERE renews = ?",
+                         text_of(first.serial))
+    if revoked:
+        ledger.sql("UPDATE ledger_certificate SET state = ? WHERE serial = ?",
+                   REVOKED, text_of(first.serial))
+    answer = server.admin("POST", "/enrolments/%s/approve" % key, {})
+    assert answer.status == 200, answer
+
+    wait_until(lambda: ledger.sql("SELECT 1 FROM ledger_enrolment WHERE "
+                                  "key = ? AND state >= 16", key))
+    reply = endpoint.read(endpoint.post(message.build()), message)
+    if revoked:
+        server.log.expect("SCEP0645")
+        refused(reply, server, "the certificate that it renews has been "
+                "revoked")
+    else:
+        assert reply.status == SUCCESS
 
 
 def test_one_that_the_ledger_does_not_know(device, ledger):

@@ -39,7 +39,7 @@ typedef struct world_t {
     int can_look_up;
     /* the verifier */
     int must_settle, told, settle_fails, hold_lost;
-    int approval, nameless;
+    int approval, nameless, old_revoked;
     /* death */
     int step, die_at;
     jmp_buf dead;
@@ -84,11 +84,14 @@ static void verify(void *baton, const scep_verify_request_t *request,
     breathe();
 }
 
-static apr_status_t hold(void *baton, void *token, apr_time_t until,
-                         apr_pool_t *p)
+static apr_status_t hold(void *baton, void *token, const scep_record_t *record,
+                         apr_time_t until, apr_pool_t *p)
 {
     (void)baton;
     (void)p;
+    ck_assert_ptr_nonnull(record);
+    if (world.old_revoked)
+        return APR_EACCES;
     ck_assert_ptr_eq(token, &world);
     ck_assert(until > world.now);
     breathe();
@@ -306,11 +309,13 @@ static apr_status_t grant(void *baton, void *token, scep_record_t *record,
     return world.nameless ? APR_EGENERAL : APR_SUCCESS;
 }
 
-static int approval(void *baton, const scep_csr_t *csr, apr_pool_t *p)
+static int approval(void *baton, const scep_policy_request_t *request,
+                    apr_pool_t *p)
 {
     (void)baton;
     (void)p;
-    ck_assert_ptr_nonnull(csr);
+    ck_assert_ptr_nonnull(request->csr);
+    ck_assert_ptr_nonnull(request->subject);
     return world.approval;
 }
 
@@ -939,6 +944,25 @@ START_TEST(approval_waits_and_holds)
 }
 END_TEST
 
+START_TEST(what_renews_a_revoked_one_meanwhile_is_refused)
+{
+    scep_enrol_answer_t answer;
+    scep_result_t res;
+
+    world.approval = 1;
+    ck_assert_int_eq(ask(&answer).status, SCEP_STATUS_PENDING);
+    world.old_revoked = 1;
+    world.rows[0].state = SCEP_STATE_RECEIVED;
+    world.rows[0].due = world.now;
+    watch();
+    ck_assert_int_eq(world.submits, 0);
+    ck_assert_int_eq(world.rows[0].state, SCEP_STATE_REJECTED);
+    res = ask(&answer);
+    ck_assert_int_eq(res.status, SCEP_STATUS_FAILURE);
+    ck_assert_ptr_nonnull(strstr(res.detail, "has been revoked"));
+}
+END_TEST
+
 /* Four eyes: who asked for the challenge must not approve it. */
 START_TEST(who_asked_is_known_or_nobody_is_let_in)
 {
@@ -994,6 +1018,7 @@ int main(void)
     tcase_add_test(table, another_signer_neither_sees_nor_disturbs);
     tcase_add_test(table, q12_the_same_csr_by_its_certificate_is_a_renewal);
     tcase_add_test(table, approval_waits_and_holds);
+    tcase_add_test(table, what_renews_a_revoked_one_meanwhile_is_refused);
     tcase_add_test(table, who_asked_is_known_or_nobody_is_let_in);
     suite_add_tcase(suite, table);
     return run_suite(suite);
