@@ -177,6 +177,17 @@ apr_status_t mod_scep_ledger_certificate_of(scep_ledger_t *ledger,
                                             scep_certificate_t *found,
                                             apr_pool_t *p);
 
+/**
+ * Finds a certificate of a profile, whichever ScepCA it came through: what a
+ * renewal renews has proved to be of its profile.
+ * @return APR_SUCCESS; APR_NOTFOUND
+ */
+apr_status_t mod_scep_ledger_certificate_in(scep_ledger_t *ledger,
+                                            const char *profile,
+                                            const char *serial,
+                                            scep_certificate_t *found,
+                                            apr_pool_t *p);
+
 /** Whether a row is that of a certificate.  A serial number says little where
  * a CA has been made anew. */
 int mod_scep_ledger_is_that(const scep_certificate_t *row, X509 *certificate);

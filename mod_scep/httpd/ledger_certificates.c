@@ -57,32 +57,65 @@ int mod_scep_ledger_is_that(const scep_certificate_t *row, X509 *certificate)
     return same;
 }
 
+/* Those of a serial number, whichever ScepCA they came through. */
+static apr_status_t of_serial(scep_ledger_t *ledger, const char *serial,
+                              apr_array_header_t **rows, apr_pool_t *p)
+{
+    const char *args[] = { mod_scep_ledger_text(serial, p), NULL };
+
+    return certificates_of(ledger, SCEP_LEDGER_CERT_ANY, args, rows, p);
+}
+
 apr_status_t mod_scep_ledger_certificate_of(scep_ledger_t *ledger,
                                             const char *ca, const char *serial,
                                             X509 *certificate,
                                             scep_certificate_t *found,
                                             apr_pool_t *p)
 {
-    const char *args[] = { mod_scep_ledger_text(serial, p), NULL };
-    apr_array_header_t *rows = NULL;
-    apr_status_t rv =
-        certificates_of(ledger, SCEP_LEDGER_CERT_ANY, args, &rows, p);
+    const scep_certificate_t *other = NULL;
+    apr_array_header_t *rows;
+    apr_status_t rv = of_serial(ledger, serial, &rows, p);
 
-    if (rv == APR_SUCCESS)
-        rv = APR_NOTFOUND;
-    for (int i = 0; APR_STATUS_IS_NOTFOUND(rv) && rows && i < rows->nelts;
-         i++) {
-        *found = APR_ARRAY_IDX(rows, i, scep_ledger_certificate_t).certificate;
-        if (mod_scep_ledger_is_that(found, certificate))
-            rv = APR_SUCCESS;
+    if (rv != APR_SUCCESS)
+        return rv;
+    for (int i = 0; i < rows->nelts; i++) {
+        const scep_certificate_t *row =
+            &APR_ARRAY_IDX(rows, i, scep_ledger_certificate_t).certificate;
+
+        if (mod_scep_ledger_is_that(row, certificate)) {
+            *found = *row;
+            return APR_SUCCESS;
+        }
+        if (!strcmp(row->ca, ca))
+            other = row;
     }
-    for (int i = 0; APR_STATUS_IS_NOTFOUND(rv) && rows && i < rows->nelts;
-         i++) {
-        *found = APR_ARRAY_IDX(rows, i, scep_ledger_certificate_t).certificate;
-        if (!strcmp(found->ca, ca))
-            rv = APR_SUCCESS;
+    if (!other)
+        return APR_NOTFOUND;
+    *found = *other;
+    return APR_SUCCESS;
+}
+
+apr_status_t mod_scep_ledger_certificate_in(scep_ledger_t *ledger,
+                                            const char *profile,
+                                            const char *serial,
+                                            scep_certificate_t *found,
+                                            apr_pool_t *p)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = of_serial(ledger, serial, &rows, p);
+
+    if (rv != APR_SUCCESS)
+        return rv;
+    for (int i = 0; i < rows->nelts; i++) {
+        const scep_certificate_t *row =
+            &APR_ARRAY_IDX(rows, i, scep_ledger_certificate_t).certificate;
+
+        if (!strcmp(row->profile, profile)) {
+            *found = *row;
+            return APR_SUCCESS;
+        }
     }
-    return rv;
+    return APR_NOTFOUND;
 }
 
 apr_status_t mod_scep_ledger_certificates_due(scep_ledger_t *ledger,

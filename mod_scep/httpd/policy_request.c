@@ -71,15 +71,14 @@ static int is_counted(const asked_t *by, const char *renews,
 {
     scep_certificate_t old;
 
-    *rv = mod_scep_ledger_certificate(by->ledger, by->profile->ca->name,
-                                      renews, &old, p);
+    *rv = mod_scep_ledger_certificate_in(by->ledger, by->profile->name, renews,
+                                         &old, p);
     if (APR_STATUS_IS_NOTFOUND(*rv)) {
         *rv = APR_SUCCESS;
         return 0;
     }
     return *rv == APR_SUCCESS && old.state == SCEP_CERTIFICATE_LIVE &&
-           old.not_after > now && !strcmp(old.names, holder) &&
-           !strcmp(old.profile, by->profile->name);
+           old.not_after > now && !strcmp(old.names, holder);
 }
 
 static apr_status_t count_live(void *asked, const char *holder,

@@ -102,8 +102,8 @@ apr_status_t mod_scep_renewal_done(server_rec *s,
 
     if (!ledger || !conf || conf->old == SCEP_OLD_KEEP)
         return APR_SUCCESS;
-    rv = mod_scep_ledger_certificate(ledger, profile->ca->name, old_serial,
-                                     &row, p);
+    rv = mod_scep_ledger_certificate_in(ledger, profile->name, old_serial,
+                                        &row, p);
     if (rv != APR_SUCCESS || row.state != SCEP_CERTIFICATE_LIVE)
         return APR_STATUS_IS_NOTFOUND(rv) ? APR_SUCCESS : rv;
     row.state = conf->old == SCEP_OLD_REVOKE ? SCEP_CERTIFICATE_REVOKING

@@ -206,8 +206,8 @@ static apr_status_t check_old(const scep_work_baton_t *baton,
 
     if (!*record->renews || !ledger)
         return APR_SUCCESS;
-    rv = mod_scep_ledger_certificate(ledger, record->ca, record->renews, &old,
-                                     p);
+    rv = mod_scep_ledger_certificate_in(ledger, record->profile,
+                                        record->renews, &old, p);
     if (APR_STATUS_IS_NOTFOUND(rv))
         return APR_SUCCESS;
     if (rv != APR_SUCCESS)

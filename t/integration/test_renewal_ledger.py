@@ -137,7 +137,9 @@ def test_of_another_scep_ca_for_the_same_ca(device, ledger):
                text_of(first.serial))
     first.is_refused("the certificate is one of profile plain",
                      profile="other")
-    renewed(first)
+    new = renewed(first)
+    row = ledger.row(first.serial)
+    assert (row["state"], row["successor"]) == (SUPERSEDED, text_of(new))
     ledger.sql("UPDATE ledger_certificate SET state = ? WHERE serial = ?",
                REVOKED, text_of(first.serial))
     first.is_refused("the certificate is revoked (ledger)", number=2)
@@ -145,13 +147,14 @@ def test_of_another_scep_ca_for_the_same_ca(device, ledger):
                      profile="other")
 
 
+@pytest.mark.parametrize("ca", ["issuing", "before"])
 @pytest.mark.parametrize("revoked", [0, 1])
 def test_one_that_is_revoked_while_its_renewal_waits(server, device, ledger,
-                                                     revoked):
+                                                     revoked, ca):
     first = device("plain")
     # as if people had let it in
-    ledger.sql("UPDATE ledger_certificate SET profile = 'people' "
-               "WHERE serial = ?", text_of(first.serial))
+    ledger.sql("UPDATE ledger_certificate SET profile = 'people', ca = ? "
+               "WHERE serial = ?", ca, text_of(first.serial))
     endpoint, message, response = first.post("people")
     assert endpoint.read(response, message).status == PENDING
     (key,), = ledger.sql("SELECT key FROM ledger_enrolment WHERE renews = ?",
