@@ -13,7 +13,7 @@
 /* Windows takes these for who someone is, or for what he may do; ADCS, for
  * what he is to be. */
 static const char *const windows_extensions[] = {
-    "1.3.6.1.4.1.311.25.2",  /* SID of the account */
+    SCEP_WINDOWS_SID,
     "1.3.6.1.4.1.311.20.2",  /* certificate template by name */
     "1.3.6.1.4.1.311.21.7",  /* certificate template by OID */
     "1.3.6.1.4.1.311.21.10", /* application policies (CVE-2024-49019) */

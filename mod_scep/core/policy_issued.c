@@ -14,12 +14,9 @@
 
 #include "policy_private.h"
 
-/* By this extension Windows knows an account that may log on. */
-#define WINDOWS_SID "1.3.6.1.4.1.311.25.2"
-
 static int has_account(const X509 *certificate)
 {
-    ASN1_OBJECT *type = OBJ_txt2obj(WINDOWS_SID, 1);
+    ASN1_OBJECT *type = OBJ_txt2obj(SCEP_WINDOWS_SID, 1);
     int at = X509_get_ext_by_OBJ(certificate, type, -1);
 
     ASN1_OBJECT_free(type);

@@ -18,6 +18,9 @@ apr_status_t scep_policy_refuse(const scep_policy_case_t *one,
 int scep_policy_has_type(const apr_array_header_t *types,
                          const ASN1_OBJECT *type);
 
+/** By this extension Windows knows an account that may log on. */
+#define SCEP_WINDOWS_SID "1.3.6.1.4.1.311.25.2"
+
 /* policy_subject.c */
 int scep_policy_force_applies(const scep_policy_case_t *one, const char **why);
 apr_status_t scep_policy_force(const scep_policy_case_t *one);

@@ -6,10 +6,9 @@
  */
 #include "verifier_cert.h"
 
-#include <apr_escape.h>
 #include <apr_strings.h>
-#include <openssl/err.h>
 
+#include "core/cert_id.h"
 #include "ledger.h"
 #include "providers.h"
 
@@ -78,13 +77,6 @@ static apr_status_t child_init(void *data, server_rec *s, apr_pool_t *p)
     return mod_scep_revocation_child_init(&verifier->conf->revocation, p);
 }
 
-static const char *serial_of(const X509 *cert, apr_pool_t *p)
-{
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
-
-    return apr_pescape_hex(p, serial->data, serial->length, 0);
-}
-
 /* One that has been renewed does it again for a while: the device may never
  * have got the answer.  One that was revoked by somebody has no successor. */
 static int may_still(const scep_certificate_t *row,
@@ -115,9 +107,10 @@ static scep_verify_outcome_t ask_ledger(const scep_cert_verifier_t *verifier,
 
     if (!ledger)
         return guess(verifier, request, reason);
-    rv = mod_scep_ledger_certificate_of(ledger, verifier->profile->ca->name,
-                                        serial_of(request->signer, p),
-                                        request->signer, &row, p);
+    rv =
+        mod_scep_ledger_certificate_of(ledger, verifier->profile->ca->name,
+                                       scep_cert_id_serial(request->signer, p),
+                                       request->signer, &row, p);
     if (APR_STATUS_IS_NOTFOUND(rv)) {
         *reason = "the ledger does not know the certificate "
                   "(ScepRenewalUnknown)";
@@ -192,8 +185,8 @@ static void verify(void *data, const scep_verify_request_t *request,
     if (result->outcome != SCEP_VERIFY_GRANTED)
         return;
     result->renews = request->signer;
-    result->id =
-        apr_pstrcat(p, "certificate ", serial_of(request->signer, p), NULL);
+    result->id = apr_pstrcat(p, "certificate ",
+                             scep_cert_id_serial(request->signer, p), NULL);
 }
 
 static apr_status_t settle(void *data, void *token,
