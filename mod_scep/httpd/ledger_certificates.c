@@ -8,9 +8,6 @@
 
 #include <stdlib.h>
 
-/* With no more than these the index by expiry is the shorter way. */
-#define FEW 200000
-
 static apr_status_t certificates_of(scep_ledger_t *ledger, int statement,
                                     const char *const *args,
                                     apr_array_header_t **made, apr_pool_t *p)
@@ -224,7 +221,7 @@ static apr_status_t pick(scep_ledger_t *ledger,
                          apr_pool_t *p)
 {
     apr_status_t rv = APR_SUCCESS;
-    int count = FEW;
+    int count = SCEP_LEDGER_CERT_FEW_MOST;
 
     listing->lead = lead;
     listing->indexed = 1;
@@ -244,7 +241,7 @@ static apr_status_t pick(scep_ledger_t *ledger,
         rv = count_of(ledger, SCEP_LEDGER_CERT_FEW, lead, &count, p);
         listing->statement = SCEP_LEDGER_CERT_LIST_EXPIRY;
     }
-    if (count >= FEW) {
+    if (count >= SCEP_LEDGER_CERT_FEW_MOST) {
         lead[0] = NULL;
         listing->statement = SCEP_LEDGER_CERT_LIST;
         listing->indexed = 0;

@@ -304,7 +304,8 @@ static const char *const statements[SCEP_LEDGER_STATEMENTS] = {
     [SCEP_LEDGER_CERT_SPAN] = SPAN_OF("@certificate"),
     [SCEP_LEDGER_CERT_FEW] =
         "SELECT count(*) FROM (SELECT 1 FROM @certificate "
-        "WHERE not_after >= " N " AND not_after < " N " LIMIT 200000) AS few",
+        "WHERE not_after >= " N " AND not_after < " N
+        " LIMIT " APR_STRINGIFY(SCEP_LEDGER_CERT_FEW_MOST) ") AS few",
     [SCEP_LEDGER_CERT_LIST] = CERT_LIST
     "WHERE number > " N " AND number < " N CERT_FILTER_EXPIRY " " DOWN,
     /* certificate_expiry, for few */

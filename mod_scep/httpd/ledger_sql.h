@@ -13,6 +13,10 @@
 
 /** Statements with the order of their parameters; "filter" is what
  * mod_scep_ledger_filter_args() gives. */
+/* With no more certificates than these the index by expiry is the shorter
+ * way. */
+#define SCEP_LEDGER_CERT_FEW_MOST 200000
+
 typedef enum {
     SCEP_LEDGER_SEEN = 0, /**< signer, tid, profile, signer, tid, profile */
     SCEP_LEDGER_REVIVE,   /**< key, change */
@@ -39,10 +43,11 @@ typedef enum {
     SCEP_LEDGER_CERT_NAMES,  /**< names, profile, now; gives a count */
     SCEP_LEDGER_CERT_KEY,    /**< spki, names, now; gives a count */
     SCEP_LEDGER_CERT_SPAN,
-    SCEP_LEDGER_CERT_FEW,         /**< from, to; gives how many expire then */
-    SCEP_LEDGER_CERT_LIST,        /**< from, to, filter, limit */
-    SCEP_LEDGER_CERT_LIST_EXPIRY, /**< from, to, ditto */
-    SCEP_LEDGER_CERT_LIST_SERIAL, /**< serial, ditto */
+    SCEP_LEDGER_CERT_FEW,            /**< from, to; gives how many expire then,
+                                         SCEP_LEDGER_CERT_FEW_MOST at most */
+    SCEP_LEDGER_CERT_LIST,           /**< from, to, filter, limit */
+    SCEP_LEDGER_CERT_LIST_EXPIRY,    /**< from, to, ditto */
+    SCEP_LEDGER_CERT_LIST_SERIAL,    /**< serial, ditto */
     SCEP_LEDGER_CERT_LIST_ENROLMENT, /**< key, ditto */
 
     SCEP_LEDGER_EVENT_1, /**< one; see mod_scep_ledger_event_args() */
