@@ -117,7 +117,7 @@ static int approval(void *batonv, const scep_policy_request_t *request,
     const scep_enrolment_baton_t *baton = batonv;
 
     (void)p;
-    if (baton->profile->approval)
+    if (baton->profile->approval && baton->profile->approval->when)
         mod_scep_policy_note(baton->r, baton->profile, request);
     return mod_scep_approval_wanted(baton->r, baton->profile);
 }

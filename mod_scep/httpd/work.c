@@ -386,6 +386,7 @@ static int take_up(server_rec *s, const char *key, apr_pool_t *p)
     const scep_profile_t *profile;
     scep_record_t record = { 0 }, wanted = { 0 };
     job_t *job;
+    int lost;
 
     /* the longest lease that any profile needs: it is not known yet which */
     for (int i = 0; i < conf->profiles->nelts; i++) {
@@ -408,15 +409,13 @@ static int take_up(server_rec *s, const char *key, apr_pool_t *p)
     job = make_job(s, profile, &record);
     if (!job)
         return 0;
-    if (!thaw(job) || load_certificate(job) != APR_SUCCESS) {
+    lost = !thaw(job) || load_certificate(job) != APR_SUCCESS;
+    if (lost)
         leave_alone(s, &record, p);
-        apr_pool_destroy(job->p);
-        return 1;
-    }
-    if (start_job(job, DUE_MAX))
+    else if (start_job(job, DUE_MAX))
         return 1;
     apr_pool_destroy(job->p);
-    return 0;
+    return lost;
 }
 
 void mod_scep_work_maintain(server_rec *s, apr_pool_t *p)
