@@ -292,6 +292,29 @@ def test_only_what_the_expression_wants_waits(device, who):
     one.gets()
 
 
+def test_who_cannot_be_gone_on_with_holds_up_nobody(trail, device, who):
+    """Of a verifier that is not there any more: the watchdog passes on."""
+    lost = [device("loose", subject=pki.name(("CN", "lost-%d" % number)))
+            .waits() for number in range(12)]
+    one = device("loose").waits()
+    trail.server.log.expect("SCEP0648")
+    of_lost = "verified_by IN (%s)" % ", ".join(
+        "'%s'" % each.made["id"] for each in lost)
+    trail.sql("UPDATE ledger_enrolment SET verifier = 'gone', state = 0, "
+              "due = 1, token = '' WHERE " + of_lost)
+    done(decide(who("alice"), entry(who("alice"), one)["id"], "approve"))
+    one.gets()
+    wait_until(lambda: "0" == str(trail.sql(
+        "SELECT count(*) FROM ledger_enrolment WHERE due = 1 AND "
+        + of_lost)[0][0]))
+    (first, last), = trail.sql("SELECT min(due), max(due) FROM "
+                               "ledger_enrolment WHERE " + of_lost)
+    # in one turn or two, and there is one each second
+    assert int(last) - int(first) < 6000000
+    trail.sql("UPDATE ledger_enrolment SET state = 17, settled = 1 WHERE "
+              + of_lost)
+
+
 def test_a_request_that_nobody_decides_expires(server, device, who):
     server.log.expect("SCEP0645: no certificate after PENDING, expired")
     one = device("soon").waits()
